@@ -1,0 +1,144 @@
+"""Frozen records that pass between rooms and to the disk. Seconds, bytes, and losses in nats per learned token."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Any, Literal, Self
+
+State = Literal["queued", "starting", "running", "stopping", "stopped", "finished", "failed", "interrupted"]
+LIVE_STATES: frozenset[str] = frozenset({"queued", "starting", "running", "stopping"})
+RESUMABLE_STATES: frozenset[str] = frozenset({"stopped", "interrupted", "failed"})
+SPLITS = ("train", "validation", "test")
+
+
+class Record:
+    """JSON in and out for a frozen dataclass; unknown keys are ignored so that newer files stay readable."""
+
+    def to_json(self) -> dict[str, Any]:
+        """The record as plain JSON values."""
+        return dataclasses.asdict(self)  # type: ignore[call-overload]
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Self:
+        """Build the record from `to_json()`'s values."""
+        names = {item.name for item in dataclasses.fields(cls)}  # type: ignore[arg-type]
+        return cls(**{name: value for name, value in values.items() if name in names})
+
+
+@dataclass(frozen=True)
+class LeftOut(Record):
+    """A row that was read but not used. `row` counts from 1 as a person would in the file."""
+
+    row: int
+    reason: str
+    excerpt: str = ""
+
+
+@dataclass(frozen=True)
+class Example(Record):
+    """One training example. Either `messages` (role/content dicts) or `text` (plain prose) is set."""
+
+    messages: tuple[dict[str, str], ...] = ()
+    text: str = ""
+    label: str = ""
+    source_row: int = 0
+
+
+@dataclass(frozen=True)
+class Provenance(Record):
+    """Where a data set comes from. Empty text means nobody has said."""
+
+    origin: str = ""
+    licence: str = ""
+    language: str = ""
+    machine_written: bool | None = None
+    original_file: str = ""
+    original_sha256: str = ""
+
+
+@dataclass(frozen=True)
+class Dataset(Record):
+    """What `dataset.json` holds. `counts` maps a split to its number of rows; `sha256` is that of rows.parquet."""
+
+    id: str
+    name: str
+    created_at: float
+    rows: int
+    counts: dict[str, int]
+    format: str
+    sha256: str
+    seed: int
+    reading: dict[str, Any] = field(default_factory=dict)
+    mapping: dict[str, Any] = field(default_factory=dict)
+    left_out: int = 0
+    sample: str = ""
+    goal: str = "questions"
+    provenance: dict[str, Any] = field(default_factory=dict)
+    parent: str = ""
+    schema_version: int = 1
+
+
+@dataclass(frozen=True)
+class RunStatus(Record):
+    """What `status.json` holds: the newest snapshot of a run, replaced as a whole."""
+
+    state: State = "queued"
+    phase: str = ""
+    detail: str = ""
+    step: int = 0
+    total_steps: int = 0
+    created_at: float = 0.0
+    started_at: float | None = None
+    finished_at: float | None = None
+    updated_at: float = 0.0
+    training_seconds: float = 0.0
+    eta_seconds: float | None = None
+    tokens_per_second: float | None = None
+    memory_bytes: int | None = None
+    peak_memory_bytes: int | None = None
+    base_validation_loss: float | None = None
+    best_validation_loss: float | None = None
+    best_step: int | None = None
+    adapter_step: int | None = None
+    train_rows: int = 0
+    validation_rows: int = 0
+    left_out: int = 0
+    compute_dtype: str = ""
+    error: dict[str, str] | None = None
+    schema_version: int = 1
+
+    @property
+    def live(self) -> bool:
+        """Whether the run is waiting for the device or using it."""
+        return self.state in LIVE_STATES
+
+
+@dataclass(frozen=True)
+class StepMetrics(Record):
+    """One optimizer step. `tokens` counts what was computed without padding, `learned_tokens` what the loss is over."""
+
+    step: int
+    loss: float | None
+    learning_rate: float
+    grad_norm: float | None
+    tokens: int
+    learned_tokens: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Validation(Record):
+    """The validation loss after `step` optimizer steps (0: before training)."""
+
+    step: int
+    validation_loss: float | None
+
+
+@dataclass(frozen=True)
+class Sample(Record):
+    """One prompt answered at a checkpoint (`step` 0: the base model)."""
+
+    step: int
+    prompt: str
+    answer: str
