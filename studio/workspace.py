@@ -126,7 +126,8 @@ def slug(name: str) -> str:
 
 def display_name(name: Any, fallback: str = "Untitled") -> str:
     """A name fit to show: one line, no control or direction-changing characters, at most 80 characters."""
-    shown = "".join(" " if char.isspace() else char for char in str(name) if unicodedata.category(char) not in UNSHOWN)
+    shown = "".join(" " if char.isspace() else char for char in str(name))
+    shown = "".join(char for char in shown if unicodedata.category(char) not in UNSHOWN)
     return re.sub(r" +", " ", shown).strip()[:80] or fallback
 
 

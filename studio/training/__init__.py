@@ -1,0 +1,1 @@
+"""Training: plan (which rows when), step (loss and gradient), loop, callbacks, checkpoints, job (one run, start to end)."""

@@ -1,0 +1,169 @@
+"""Writes what happens in a run into its folder: metrics, status, sample answers, events and the adapter that counts."""
+
+from __future__ import annotations
+
+import dataclasses
+import statistics
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from studio.inference.generate import answer_all
+from studio.models.hardware import memory_now, memory_peak
+from studio.records import Example, RunStatus, StepMetrics, Validation
+from studio.runs import RunStore
+from studio.training.checkpoints import save_adapter
+from studio.training.loop import Progress
+
+STATUS_INTERVAL = 0.5  # seconds between two writes of status.json
+SAMPLE_TOKENS = 48
+SAMPLE_SHARE = 0.1  # of the run's time, at most, goes into sample answers
+PROMPTS = 3
+
+
+class Recorder:
+    """The listener of a real run. Holds the newest status and writes it at most twice a second."""
+
+    def __init__(self, runs: RunStore, run_id: str, status: RunStatus) -> None:
+        self.runs, self.run_id, self.status = runs, run_id, status
+        self._written = 0.0
+        self._recent: deque[StepMetrics] = deque(maxlen=20)
+        self._check_seconds = 0.0
+        self._check_started: float | None = None
+        self.checks: set[int] = set()
+        self.sampler: Sampler | None = None
+        self.model: Any = None
+
+    def update(self, *, now: bool = True, **changes: Any) -> None:
+        """Change the status; `now` writes it at once."""
+        self.status = dataclasses.replace(self.status, **changes)
+        if now or time.monotonic() - self._written >= STATUS_INTERVAL:
+            self.status = dataclasses.replace(self.status, memory_bytes=memory_now(), peak_memory_bytes=memory_peak())
+            self.runs.write_status(self.run_id, self.status)
+            self._written = time.monotonic()
+
+    def beat(self, detail: str) -> None:
+        """Say that something long still goes on."""
+        self._check_started = self._check_started or time.monotonic()
+        self.update(now=False, detail=detail)
+
+    def stepped(self, metrics: StepMetrics, progress: Progress) -> None:
+        """Append the step and refresh speed and time left."""
+        self.runs.append(self.run_id, "metrics", dataclasses.asdict(metrics))
+        self._recent.append(metrics)
+        seconds = sum(item.seconds for item in self._recent)
+        self.update(
+            now=False,
+            state="stopping" if self.runs.stop_requested(self.run_id) else "running",
+            phase="learning",
+            detail="",
+            step=metrics.step,
+            training_seconds=progress.training_seconds,
+            tokens_per_second=sum(item.tokens for item in self._recent) / seconds if seconds else None,
+            eta_seconds=self._eta(metrics.step),
+        )
+
+    def _eta(self, step: int) -> float:
+        """Median of the recent steps for each step to come, and the last check's time for each check to come."""
+        each = statistics.median(item.seconds for item in self._recent)
+        checks = sum(1 for check in self.checks if check > step)
+        samples = self.sampler.seconds_each if self.sampler else 0.0
+        return each * (self.status.total_steps - step) + checks * (self._check_seconds + samples)
+
+    def validated(self, result: Validation, progress: Progress, *, best: bool) -> None:
+        """Append the validation loss, keep the adapter when it is the best so far, and ask the sample prompts."""
+        if self._check_started is not None:
+            self._check_seconds, self._check_started = time.monotonic() - self._check_started, None
+        if result.validation_loss is not None:
+            self.runs.append(self.run_id, "metrics", dataclasses.asdict(result))
+        changes: dict[str, Any] = {"step": result.step, "detail": ""}
+        if result.step == 0:
+            changes["base_validation_loss"] = result.validation_loss
+        if best:
+            save_adapter(self.runs.folder(self.run_id) / "adapter", self.model)
+            changes |= {
+                "best_step": progress.best_step,
+                "best_validation_loss": progress.best_validation_loss,
+                "adapter_step": result.step,
+            }
+        self.update(**changes)
+        if self.sampler:
+            last = result.step >= self.status.total_steps
+            self.sampler.ask(self, result.step, progress.training_seconds, last=last)
+
+    def saved(self, path: Path, progress: Progress) -> None:
+        """Note the checkpoint."""
+        self.runs.event(self.run_id, "checkpoint", f"Saved at step {progress.step}.")
+
+
+class Sampler:
+    """Asks the same prompts at checkpoints, within a share of the run's time."""
+
+    def __init__(self, model: Any, tokenizer: Any, prompts: Sequence[str], system_prompt: str, stop: Callable[[], bool]) -> None:
+        self.model, self.tokenizer, self.prompts = model, tokenizer, list(prompts)
+        self.system_prompt, self.stop = system_prompt, stop
+        self.spent = 0.0
+        self.seconds_each = 0.0
+        self._told = False
+
+    def ask(self, recorder: Recorder, step: int, training_seconds: float, *, last: bool) -> None:
+        """Answer the prompts if there is time: always before the first and after the last step."""
+        room = SAMPLE_SHARE * training_seconds - self.spent
+        if step and not last and room < self.seconds_each / 2:
+            if not self._told:
+                recorder.runs.event(
+                    recorder.run_id, "samples", "Some checks have no sample answers, to keep them under a tenth of the time."
+                )
+                self._told = True
+            return
+        recorder.update(detail="Asking the three questions.")
+        started = time.monotonic()
+        answers = answer_all(
+            self.model,
+            self.tokenizer,
+            [[{"role": "user", "content": prompt}] for prompt in self.prompts],
+            system_prompt=self.system_prompt,
+            max_new_tokens=SAMPLE_TOKENS,
+            stop=self.stop if step and not last else lambda: False,
+        )
+        self.seconds_each = time.monotonic() - started
+        if step:
+            self.spent += self.seconds_each
+        for prompt, answer in zip(self.prompts, answers, strict=True):
+            recorder.runs.append(recorder.run_id, "samples", {"step": step, "prompt": prompt, "answer": answer})
+        recorder.update(detail="")
+
+
+def sample_prompts(examples: Sequence[Example], goal: str) -> list[str]:
+    """Three different first questions that suit the goal.
+
+    Sorting: one of each group. Voice: the longest answers. Format: the longest, the shortest and one between.
+    Questions: evenly spread over the rows.
+    """
+    asked = [(prompt, answer) for example in examples if (prompt := first_question(example)) for answer in [last_answer(example)]]
+    unique = list(dict(reversed(asked)).items())[::-1]
+    if goal == "sorting":
+        groups = {answer: prompt for prompt, answer in reversed(unique)}
+        unique = [(prompt, answer) for answer, prompt in sorted(groups.items())] if len(groups) >= PROMPTS else unique
+    elif goal in ("voice", "format"):
+        unique.sort(key=lambda pair: len(pair[1]), reverse=True)
+    if goal == "voice":
+        chosen = unique[:PROMPTS]
+    else:
+        count = min(PROMPTS, len(unique))
+        chosen = [unique[round(index * (len(unique) - 1) / max(1, count - 1))] for index in range(count)]
+    return [prompt for prompt, _ in chosen]
+
+
+def first_question(example: Example) -> str:
+    """What the person says first; the opening words of plain prose."""
+    if example.messages:
+        return next((item["content"] for item in example.messages if item["role"] == "user"), "")
+    return " ".join(example.text.split()[:12])
+
+
+def last_answer(example: Example) -> str:
+    """The last thing the assistant says."""
+    return next((item["content"] for item in reversed(example.messages) if item["role"] == "assistant"), "")

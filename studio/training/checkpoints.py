@@ -1,0 +1,143 @@
+"""Checkpoints: everything a run needs to go on, as safetensors and JSON, whole or not there at all.
+
+    checkpoints/step-00000120/ adapter.safetensors optimizer.safetensors rng.safetensors state.json manifest.json
+
+The manifest (size and SHA-256 of every file) is written last; the folder is staged, synced and renamed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from studio.errors import StudioError
+from studio.workspace import read_json, sha256_file, sync_folder, sync_tree, write_json
+
+KEPT = 2  # newest checkpoints kept; an older one is there in case the newest is damaged
+
+
+def trainable(model: torch.nn.Module) -> dict[str, torch.nn.Parameter]:
+    """The parameters that learn, by name, in a fixed order."""
+    return {name: item for name, item in sorted(model.named_parameters()) if item.requires_grad}
+
+
+def save(folder: Path, model: torch.nn.Module, optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> Path:
+    """Write one checkpoint into `folder` (a run's checkpoints/). `state["step"]` names it. Returns its path."""
+    folder.mkdir(exist_ok=True)
+    target = folder / f"step-{state['step']:08d}"
+    staging = folder / f".staging-{target.name}-{secrets.token_hex(3)}"
+    staging.mkdir()
+    try:
+        parameters = trainable(model)
+        save_file({name: item.detach().cpu().contiguous() for name, item in parameters.items()}, staging / "adapter.safetensors")
+        save_file(_moments(parameters, optimizer), staging / "optimizer.safetensors")
+        save_file(_random_states(), staging / "rng.safetensors")
+        write_json(staging / "state.json", {"schema_version": 1, **state}, durable=False)
+        files = {path.name: [path.stat().st_size, sha256_file(path)] for path in sorted(staging.iterdir())}
+        write_json(staging / "manifest.json", {"schema_version": 1, "files": files}, durable=False)
+        sync_tree(staging)
+        shutil.rmtree(target, ignore_errors=True)
+        os.replace(staging, target)
+        sync_folder(folder)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+    return target
+
+
+def _moments(parameters: dict[str, torch.nn.Parameter], optimizer: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
+    tensors = {}
+    for name, item in parameters.items():
+        for key, value in optimizer.state.get(item, {}).items():
+            tensors[f"{name}::{key}"] = torch.as_tensor(value).detach().cpu().contiguous()
+    return tensors
+
+
+def _random_states() -> dict[str, torch.Tensor]:
+    states = {"cpu": torch.get_rng_state()}
+    if torch.cuda.is_available():
+        states |= {f"cuda-{index}": state for index, state in enumerate(torch.cuda.get_rng_state_all())}
+    return states
+
+
+def verified(path: Path) -> bool:
+    """Whether every file of a checkpoint is there, with the size and hash its manifest names."""
+    try:
+        files = read_json(path / "manifest.json")["files"]
+        return bool(files) and all(
+            (path / name).stat().st_size == size and sha256_file(path / name) == digest for name, (size, digest) in files.items()
+        )
+    except (StudioError, OSError, KeyError, TypeError, ValueError):
+        return False
+
+
+def newest(folder: Path) -> tuple[Path | None, list[Path]]:
+    """The newest checkpoint that verifies, and the newer ones that were passed over as damaged."""
+    damaged = []
+    for path in sorted(folder.glob("step-*"), reverse=True):
+        if verified(path):
+            return path, damaged
+        damaged.append(path)
+    return None, damaged
+
+
+def restore(path: Path, model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
+    """Load a checkpoint into model, optimizer and random states. Returns what was passed to `save` as state."""
+    parameters = trainable(model)
+    weights = load_file(path / "adapter.safetensors")
+    if weights.keys() != parameters.keys():
+        raise StudioError("The run cannot go on.", "Its checkpoint belongs to other settings.", "Start a new run.")
+    with torch.no_grad():
+        for name, item in parameters.items():
+            item.copy_(weights[name])
+    moments: dict[str, dict[str, torch.Tensor]] = {}
+    for key, value in load_file(path / "optimizer.safetensors").items():
+        name, kind = key.split("::")
+        moments.setdefault(name, {})[kind] = value
+    for name, item in parameters.items():
+        if name in moments:
+            optimizer.state[item] = {
+                kind: value if kind == "step" else value.to(item.device) for kind, value in moments[name].items()
+            }
+    states = load_file(path / "rng.safetensors")
+    torch.set_rng_state(states["cpu"])
+    if torch.cuda.is_available():
+        for index in range(torch.cuda.device_count()):
+            if f"cuda-{index}" in states:
+                torch.cuda.set_rng_state(states[f"cuda-{index}"], index)
+    return read_json(path / "state.json")
+
+
+def prune(folder: Path, *, keep: int = KEPT, spare: Sequence[Path] = ()) -> None:
+    """Delete all but the newest `keep` checkpoints, `spare` ones excepted, and what a crash left half-written."""
+    for path in sorted(folder.glob("step-*"), reverse=True)[keep:]:
+        if path not in spare:
+            shutil.rmtree(path, ignore_errors=True)
+    for path in folder.glob(".staging-*"):
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def save_adapter(folder: Path, model: Any) -> None:
+    """Write the adapter as plain PEFT files. The first time the folder appears whole; later only the weights are replaced."""
+    staging = folder.with_name(f".staging-adapter-{secrets.token_hex(3)}")
+    try:
+        model.save_pretrained(staging, safe_serialization=True)
+        with contextlib.suppress(FileNotFoundError):
+            (staging / "README.md").unlink()  # PEFT's card is a form with nothing filled in
+        sync_tree(staging)
+        if folder.exists():
+            for path in staging.iterdir():
+                os.replace(path, folder / path.name)
+            sync_folder(folder)
+        else:
+            os.replace(staging, folder)
+            sync_folder(folder.parent)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)

@@ -1,0 +1,204 @@
+"""The training loop, readable from top to bottom: check, step, check again, keep the best, save, until done or asked to stop."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from accelerate import Accelerator
+from transformers import get_scheduler
+
+from studio.data.encode import Encoded
+from studio.errors import StudioError
+from studio.records import StepMetrics, Validation
+from studio.training import checkpoints
+from studio.training.plan import Plan, check_steps
+from studio.training.step import can_share_prefix, collate, loss_sum
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The plain values the loop needs. `checkpoint_seconds` is the longest time between two checkpoints."""
+
+    learning_rate: float
+    lr_scheduler_type: str
+    warmup_ratio: float
+    weight_decay: float
+    max_grad_norm: float
+    evaluations: int
+    validation_batch: int
+    pad_id: int
+    checkpoint_seconds: float = 60.0
+
+
+@dataclass
+class Progress:
+    """Where a run stands. Survives in checkpoints."""
+
+    step: int = 0
+    training_seconds: float = 0.0
+    best_step: int | None = None
+    best_validation_loss: float | None = None
+
+
+class Listener(Protocol):
+    """Who is told what happens. Methods run in the training thread; what they raise ends the run."""
+
+    def stepped(self, metrics: StepMetrics, progress: Progress) -> None:
+        """After every optimizer step."""
+
+    def validated(self, result: Validation, progress: Progress, *, best: bool) -> None:
+        """After every look at the validation rows, `best` when it is the lowest loss so far."""
+
+    def saved(self, path: Path, progress: Progress) -> None:
+        """After every checkpoint."""
+
+    def beat(self, detail: str) -> None:
+        """While something long goes on."""
+
+
+class Loop:
+    """One run over one model. Everything that changes while it runs is in `progress`, the optimizer and the scheduler."""
+
+    def __init__(self, model: Any, accelerator: Accelerator, recipe: Recipe, plan: Plan, listener: Listener) -> None:
+        self.model, self.accelerator, self.recipe, self.plan, self.listener = model, accelerator, recipe, plan, listener
+        self.parameters = list(checkpoints.trainable(model).values())
+        self.optimizer = torch.optim.AdamW(self.parameters, lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True)
+        self.scheduler = get_scheduler(
+            recipe.lr_scheduler_type,
+            self.optimizer,
+            num_warmup_steps=round(recipe.warmup_ratio * plan.total_steps),
+            num_training_steps=plan.total_steps,
+        )
+        self.share_prefix = can_share_prefix(model)
+        self.progress = Progress()
+
+    def restore(self, checkpoint: Path) -> Progress:
+        """Go back to a checkpoint."""
+        state = checkpoints.restore(checkpoint, self.model, self.optimizer)
+        self.scheduler.load_state_dict(state["scheduler"])
+        for group, rate in zip(self.optimizer.param_groups, self.scheduler.get_last_lr(), strict=True):
+            group["lr"] = rate
+        self.progress = Progress(**{name: state[name] for name in Progress.__dataclass_fields__})
+        return self.progress
+
+    def run(
+        self,
+        train: Sequence[Encoded],
+        validation: Sequence[Encoded],
+        folder: Path,
+        stop: Callable[[], bool],
+    ) -> bool:
+        """Train to the end of the plan, or until `stop()`. True when the end was reached.
+
+        Args:
+            train, validation: Encoded rows; validation may be empty, then the last step counts as the best.
+            folder: Where checkpoints go.
+
+        Raises StudioError when a loss or gradient is not a number; the adapter kept so far stays.
+        """
+        checks = check_steps(self.plan.total_steps, self.recipe.evaluations)
+        lengths = [len(row.input_ids) for row in train]
+        if self.progress.step == 0:
+            self._validate(validation)
+        saved_at, saved_step = time.monotonic(), self.progress.step
+        while self.progress.step < self.plan.total_steps and not stop():
+            started = time.monotonic()
+            step = self.progress.step + 1
+            batches = [[train[row] for row in rows] for rows in self.plan.micro_batches(step, lengths)]
+            metrics = self._optimizer_step(step, batches, started)
+            self.progress.step = step
+            self.progress.training_seconds += metrics.seconds
+            self.listener.stepped(metrics, self.progress)
+            due = time.monotonic() - saved_at > self.recipe.checkpoint_seconds
+            if step in checks:
+                self._validate(validation)
+            if step in checks or due:
+                self._save(folder)
+                saved_at, saved_step = time.monotonic(), step
+        if self.progress.step != saved_step:  # stopped between two checks: what was learned since counts too
+            self._validate(validation)
+            self._save(folder)
+        return self.progress.step >= self.plan.total_steps
+
+    def _optimizer_step(self, step: int, batches: list[list[Encoded]], started: float) -> StepMetrics:
+        """Forward and backward over the step's batches, then one update. The loss is the mean over all learned tokens."""
+        self.model.train()
+        made = [self._collate(rows) for rows in batches]
+        learned = sum(batch.learned_tokens for batch in made)
+        total = 0.0
+        for batch in made:
+            with self.accelerator.autocast():
+                loss = loss_sum(self.model, batch) / learned
+            if not torch.isfinite(loss):
+                raise diverged(step)
+            self.accelerator.backward(loss)
+            total += loss.item()
+        norm = float(self.accelerator.clip_grad_norm_(self.parameters, self.recipe.max_grad_norm))
+        if not math.isfinite(norm):
+            raise diverged(step)
+        rate = self.scheduler.get_last_lr()[0]
+        self.optimizer.step()
+        self.scheduler.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        return StepMetrics(
+            step=step,
+            loss=total,
+            learning_rate=rate,
+            grad_norm=norm,
+            tokens=sum(batch.tokens for batch in made),
+            learned_tokens=learned,
+            seconds=time.monotonic() - started,
+        )
+
+    def _collate(self, rows: list[Encoded]) -> Any:
+        return collate(rows, self.recipe.pad_id, self.accelerator.device, share_prefix=self.share_prefix)
+
+    def _validate(self, rows: Sequence[Encoded]) -> None:
+        """Measure the validation loss and tell the listener. Without rows every checkpoint is taken as the best."""
+        value = self.validation_loss(rows) if rows else None
+        known = self.progress.best_validation_loss
+        best = self.progress.step > 0 and (value is None or self.progress.best_step is None or known is None or value < known)
+        if best:
+            self.progress.best_step, self.progress.best_validation_loss = self.progress.step, value
+        self.listener.validated(Validation(self.progress.step, value), self.progress, best=best)
+
+    def validation_loss(self, rows: Sequence[Encoded]) -> float:
+        """Mean loss over the learned tokens of `rows`, in nats."""
+        self.model.eval()
+        ordered = sorted(rows, key=lambda row: len(row.input_ids))
+        total, learned = 0.0, 0
+        with torch.no_grad():
+            for start in range(0, len(ordered), self.recipe.validation_batch):
+                batch = self._collate(list(ordered[start : start + self.recipe.validation_batch]))
+                with self.accelerator.autocast():
+                    total += loss_sum(self.model, batch).item()
+                learned += batch.learned_tokens
+                self.listener.beat(f"Checked {min(start + self.recipe.validation_batch, len(rows))} of {len(rows)} rows.")
+        if not math.isfinite(total):
+            raise diverged(self.progress.step)
+        return total / learned
+
+    def _save(self, folder: Path) -> None:
+        path = checkpoints.save(
+            folder,
+            self.model,
+            self.optimizer,
+            {**vars(self.progress), "scheduler": {k: v for k, v in self.scheduler.state_dict().items() if k != "lr_lambdas"}},
+        )
+        checkpoints.prune(folder)
+        self.listener.saved(path, self.progress)
+
+
+def diverged(step: int) -> StudioError:
+    """The error for a loss or gradient that is not a number."""
+    return StudioError(
+        f"Training stopped at step {step}.",
+        "The numbers ran away: the learning rate is too high for these examples.",
+        "Set a lower learning rate and train again. What was learned before is kept.",
+    )

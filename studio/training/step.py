@@ -1,0 +1,114 @@
+"""One batch through the model: padding, loss over the learned tokens only, and the prompt prefix all rows share computed once."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch.nn import functional
+
+from studio.data.encode import READ_ONLY, Encoded
+
+SHORTEST_PREFIX = 8  # tokens; below this a second forward costs more than it saves
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Rows padded on the right. All tensors but `prefix_ids` are [rows, tokens] of what follows the shared prefix.
+
+    `prefix_ids` is [1, prefix]; `keep` holds the positions (columns) at which some row's next token is learned.
+    """
+
+    input_ids: torch.Tensor
+    attention_mask: torch.Tensor
+    labels: torch.Tensor
+    prefix_ids: torch.Tensor
+    keep: torch.Tensor
+    tokens: int
+    learned_tokens: int
+
+
+def shared_prefix(rows: Sequence[Encoded]) -> int:
+    """Leading tokens that all rows share, are not learned, and leave every row at least one token to predict from."""
+    first, last = min(row.input_ids for row in rows), max(row.input_ids for row in rows)
+    length = 0
+    for left, right in zip(first, last, strict=False):
+        if left != right:
+            break
+        length += 1
+    unlearned = min(next((i for i, label in enumerate(row.labels) if label != READ_ONLY), len(row.labels)) for row in rows)
+    return max(0, min(length, unlearned - 1, min(len(row.input_ids) for row in rows) - 1))
+
+
+def collate(rows: Sequence[Encoded], pad_id: int, device: Any, *, share_prefix: bool) -> Batch:
+    """Make a Batch of encoded rows.
+
+    Args:
+        pad_id: Any token id; padded places are masked and never learned, even where it equals the end-of-text id.
+        share_prefix: Whether the model can continue from a cached prefix (see `can_share_prefix`).
+    """
+    prefix = shared_prefix(rows) if share_prefix and len(rows) > 1 else 0
+    prefix = prefix if prefix >= SHORTEST_PREFIX else 0
+    longest = max(len(row.input_ids) for row in rows) - prefix
+    ids = torch.full((len(rows), longest), pad_id, dtype=torch.long)
+    labels = torch.full((len(rows), longest), READ_ONLY, dtype=torch.long)
+    mask = torch.zeros((len(rows), prefix + longest), dtype=torch.long)
+    for index, row in enumerate(rows):
+        size = len(row.input_ids) - prefix
+        ids[index, :size] = torch.tensor(row.input_ids[prefix:])
+        labels[index, :size] = torch.tensor(row.labels[prefix:])
+        mask[index, : prefix + size] = 1
+    keep = (labels[:, 1:] != READ_ONLY).any(0).nonzero().flatten()
+    return Batch(
+        input_ids=ids.to(device),
+        attention_mask=mask.to(device),
+        labels=labels.to(device),
+        prefix_ids=torch.tensor([rows[0].input_ids[:prefix]], dtype=torch.long, device=device),
+        keep=keep.to(device),
+        tokens=sum(len(row.input_ids) for row in rows),
+        learned_tokens=int((labels[:, 1:] != READ_ONLY).sum()),
+    )
+
+
+def can_share_prefix(model: Any) -> bool:
+    """Whether continuing from a cached prefix is exact: plain full attention in every layer, and no dropout."""
+    config = model.config.get_text_config() if hasattr(model.config, "get_text_config") else model.config
+    kinds = getattr(config, "layer_types", None)
+    full = all(kind == "full_attention" for kind in kinds) if kinds else not getattr(config, "sliding_window", None)
+    dropout = any(isinstance(module, torch.nn.Dropout) and module.p > 0 for module in model.modules())
+    return full and not dropout and config.model_type in PREFIX_TESTED
+
+
+PREFIX_TESTED = frozenset({"llama", "qwen2", "qwen3"})  # gradients compared with the plain form in the tests
+
+
+def loss_sum(model: Any, batch: Batch) -> torch.Tensor:
+    """Summed negative log-likelihood of the batch's learned tokens, in nats: a float32 scalar with a gradient.
+
+    Only positions with something to learn go through the model's head, so that [rows, tokens, vocabulary] is never made.
+    """
+    extra: dict[str, Any] = {}
+    prefix = batch.prefix_ids.shape[1]
+    if prefix:
+        cache = model(input_ids=batch.prefix_ids, use_cache=True, logits_to_keep=1).past_key_values
+        cache.batch_repeat_interleave(len(batch.input_ids))
+        extra["past_key_values"] = cache
+        positions = torch.arange(prefix, prefix + batch.input_ids.shape[1], device=batch.input_ids.device)
+        extra["position_ids"] = positions.expand(len(batch.input_ids), -1)
+    targets = batch.labels[:, batch.keep + 1]
+    narrow = _keeps_positions(model)
+    if narrow:
+        extra["logits_to_keep"] = batch.keep
+    logits = model(input_ids=batch.input_ids, attention_mask=batch.attention_mask, use_cache=bool(prefix), **extra).logits
+    if not narrow:
+        logits = logits[:, batch.keep]
+    learned = targets != READ_ONLY
+    return functional.cross_entropy(logits[learned].float(), targets[learned], reduction="sum")
+
+
+def _keeps_positions(model: Any) -> bool:
+    base = model.get_base_model() if hasattr(model, "get_base_model") else model
+    return "logits_to_keep" in inspect.signature(base.forward).parameters

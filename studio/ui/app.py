@@ -1,0 +1,158 @@
+"""The shell of the page: header, tabs, what is selected, and what happens when it opens or a second passes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from studio.errors import StudioError
+from studio.models.hardware import hardware
+from studio.ui import pieces, words
+from studio.ui.guard import Wiring
+from studio.ui.studio import Studio
+from studio.ui.tabs import chat, data, library, model, train
+
+TICK_SECONDS = 1.0
+TABS = {"data": data, "model": model, "train": train, "chat": chat, "library": library}
+ADVANCED_JS = "(value) => { window.studio.advanced(value === 'Advanced'); }"
+REMEMBERED_JS = "() => window.studio.remembered()"
+
+
+@dataclass(frozen=True)
+class Shell:
+    """What all tabs share. States hold ids only (None: nothing chosen)."""
+
+    notice: gr.HTML
+    tabs: gr.Tabs
+    panes: dict[str, gr.Tab]
+    dataset_id: gr.State
+    model_id: gr.State
+    run_id: gr.State
+    labels: gr.State
+    advanced: gr.Radio
+    timer: gr.Timer
+
+    def go(self, tab: str) -> dict[Any, Any]:
+        """The update that opens another tab: merge it into a handler's result."""
+        return {self.tabs: gr.update(selected=tab)}
+
+
+@dataclass(frozen=True)
+class Page:
+    """The whole page: for launching it, and for tests that look inside."""
+
+    demo: gr.Blocks
+    shell: Shell
+    views: dict[str, Any]
+
+
+def build(studio: Studio) -> gr.Blocks:
+    """The page, ready to launch."""
+    return assemble(studio).demo
+
+
+def assemble(studio: Studio) -> Page:
+    """Lay the page out, then wire it.
+
+    Each tab module has `build() -> View`, `connect(studio, view, shell)` and `refresh(studio, view, shell, dataset_id,
+    model_id, run_id)`, which is called when the page opens, when its tab is opened and when one of the ids changes.
+    """
+    with gr.Blocks(title=words.TITLE, analytics_enabled=False, delete_cache=(3600, 6 * 3600), fill_width=True) as demo:
+        with gr.Row(elem_classes="top"):
+            pieces.html(pieces.brand(words.TITLE, words.HERE.format(hardware=hardware().sentence())))
+            advanced = gr.Radio(
+                [words.SIMPLE, words.ADVANCED],
+                value=words.SIMPLE,
+                label=words.HOW_MUCH,
+                show_label=False,
+                elem_classes="seg",
+                interactive=True,
+            )
+        notice = pieces.notice_area()
+        views, panes = {}, {}
+        with gr.Tabs(overflow_behavior="wrap", selected="data", elem_id="steps") as tabs:
+            for key, module in TABS.items():
+                with gr.Tab(words.TAB_LABELS[key], id=key, elem_id=f"pane-{key}") as pane:
+                    views[key] = module.build()
+                panes[key] = pane
+        shell = Shell(
+            notice=notice,
+            tabs=tabs,
+            panes=panes,
+            dataset_id=gr.State(None),
+            model_id=gr.State("starter"),
+            run_id=gr.State(None),
+            labels=gr.State(()),
+            advanced=advanced,
+            timer=gr.Timer(TICK_SECONDS),
+        )
+        connect(demo, studio, shell, views)
+    demo.queue(max_size=64, default_concurrency_limit=4, api_open=False)
+    return Page(demo, shell, views)
+
+
+def connect(demo: gr.Blocks, studio: Studio, shell: Shell, views: dict[str, Any]) -> None:
+    """Wire the shell, then each tab."""
+    on = Wiring(studio, shell, shell)
+    ids = [shell.dataset_id, shell.model_id, shell.run_id]
+    demo.load(None, None, [shell.advanced], js=REMEMBERED_JS, show_progress="hidden")
+    shell.advanced.change(None, [shell.advanced], None, js=ADVANCED_JS, show_progress="hidden", api_visibility="private")
+    opened = on(demo.load, choose_current, outputs=ids)
+    on(shell.timer.tick, tick, [*ids, shell.labels], outputs=[*shell.panes.values(), shell.labels], queue=False, keep_notice=True)
+    for key, module in TABS.items():
+        tab = Wiring(studio, views[key], shell)
+        tab(opened.then, module.refresh, ids)
+        tab(shell.panes[key].select, module.refresh, ids, keep_notice=True)
+        for chosen in ids:
+            tab(chosen.change, module.refresh, ids, keep_notice=True)
+        module.connect(studio, views[key], shell)
+
+
+# ---- handlers
+
+
+def choose_current(studio: Studio, view: Shell, shell: Shell) -> dict[Any, Any]:
+    """What is selected when the page opens: the live run with its own data and model, else the newest."""
+    run_id = studio.current_run()
+    model_id = "starter"
+    if run_id:
+        try:
+            chosen = studio.runs.config(run_id).model.base_model
+            studio.catalog.get(chosen)
+            model_id = chosen
+        except StudioError:
+            model_id = "starter"  # the run's model was removed since
+    studio.warm()
+    return {shell.run_id: run_id, shell.dataset_id: studio.current_dataset(run_id), shell.model_id: model_id}
+
+
+def tick(
+    studio: Studio, view: Shell, shell: Shell, dataset_id: str | None, model_id: str, run_id: str | None, shown: Any
+) -> dict[Any, Any]:
+    """Bring the marks on the tabs up to date; nothing is sent while they stay the same."""
+    labels = tab_labels(studio, dataset_id, run_id)
+    if tuple(shown or ()) == tuple(labels.values()):
+        return {}
+    changes: dict[Any, Any] = {shell.panes[key]: gr.update(label=label) for key, label in labels.items()}
+    return {**changes, shell.labels: tuple(labels.values())}
+
+
+def tab_labels(studio: Studio, dataset_id: str | None, run_id: str | None) -> dict[str, str]:
+    """Name and mark of each tab: ✓ done, 52 % running, ! needs you, nothing while not begun."""
+    marks = dict.fromkeys(words.TAB_LABELS, "")
+    if dataset_id in studio.datasets.ids():
+        marks["data"] = "✓"
+    live = studio.jobs.running()
+    shown = live or run_id
+    if shown and shown in studio.runs.ids():
+        status = studio.runs.status(shown)
+        marks["model"] = "✓"
+        if status.live:
+            marks["train"] = f"{100 * status.step // max(1, status.total_steps)} %"
+        elif status.state in {"failed", "interrupted"}:
+            marks["train"] = "!"
+        else:
+            marks["train"] = "✓"
+    return {key: f"{label} {marks[key]}".strip() for key, label in words.TAB_LABELS.items()}

@@ -1,0 +1,151 @@
+"""Everything the page needs, in one bundle that `app.py` makes once and handlers get first."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+from studio.datasets import DatasetStore
+from studio.drafts import Drafts
+from studio.errors import Stopped, StudioError
+from studio.inference.engine import ChatEngine
+from studio.models.catalog import ModelCatalog
+from studio.models.fetch import Progress, ensure, fetch_progress
+from studio.models.lease import DeviceLease
+from studio.runs import RunStore
+from studio.training.job import TrainingJobs
+from studio.workspace import Workspace
+
+log = logging.getLogger("studio.ui")
+HEAVY = ("torch", "transformers", "peft", "accelerate")
+
+
+@dataclass
+class _Background:
+    """Threads behind the page: what is being fetched, what failed, and whether libraries are loaded."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    fetching: dict[str, threading.Thread] = field(default_factory=dict)
+    failed: dict[str, StudioError] = field(default_factory=dict)
+    warming: threading.Thread | None = None
+    leaving: threading.Event = field(default_factory=threading.Event)
+
+
+@dataclass(frozen=True)
+class Studio:
+    """The stores, the jobs and the chat of one workspace."""
+
+    workspace: Workspace
+    datasets: DatasetStore
+    drafts: Drafts
+    runs: RunStore
+    catalog: ModelCatalog
+    lease: DeviceLease
+    jobs: TrainingJobs
+    engine: ChatEngine
+    background: _Background = field(default_factory=_Background, repr=False)
+
+    @classmethod
+    def open(cls, root: Path | str) -> Self:
+        """Open (or begin) a workspace and tidy what a crash left behind."""
+        workspace = Workspace(root)
+        workspace.sweep()
+        datasets, runs, catalog, lease = DatasetStore(workspace), RunStore(workspace), ModelCatalog(workspace), DeviceLease(workspace)
+        runs.mark_interrupted()
+        engine = ChatEngine(workspace, runs, catalog, lease)
+        jobs = TrainingJobs(workspace, runs, datasets, catalog, lease, make_room=engine.close)
+        return cls(workspace, datasets, Drafts(workspace, datasets), runs, catalog, lease, jobs, engine)
+
+    def close(self, timeout: float = 30.0) -> None:
+        """Stop what runs in this process and keep what was learned."""
+        self.background.leaving.set()
+        self.jobs.close(timeout)
+        self.engine.close()
+
+    # ---- after the first paint
+
+    def warm(self) -> None:
+        """Load the large libraries in the background, so that the first click that needs them does not wait. Safe to repeat."""
+        with self.background.lock:
+            if self.background.warming:
+                return
+            self.background.warming = threading.Thread(target=self._import_all, name="warm", daemon=True)
+            self.background.warming.start()
+
+    def warmed(self) -> bool:
+        """Whether the large libraries are loaded."""
+        return bool(self.background.warming) and not self.background.warming.is_alive()
+
+    def _import_all(self) -> None:
+        for name in HEAVY:
+            if self.background.leaving.wait(0.2):  # leaves the page a moment between two long imports
+                return
+            try:
+                importlib.import_module(name)
+            except ImportError:
+                log.exception("%s cannot be loaded", name)
+
+    # ---- fetching a model
+
+    def prefetch(self, model_id: str) -> None:
+        """Fetch a model in the background unless it is here or on its way. A failure is kept for `fetch_trouble()`."""
+        if self.catalog.get(model_id).ready:
+            return
+        with self.background.lock:
+            thread = self.background.fetching.get(model_id)
+            if thread and thread.is_alive():
+                return
+            self.background.failed.pop(model_id, None)
+            thread = threading.Thread(target=self._fetch, args=(model_id,), name=f"fetch-{model_id}", daemon=True)
+            self.background.fetching[model_id] = thread
+            thread.start()
+
+    def _fetch(self, model_id: str) -> None:
+        try:
+            ensure(self.workspace, model_id, progress=lambda _: None, stop=self.background.leaving.is_set)
+        except Stopped:
+            return
+        except StudioError as error:
+            self.background.failed[model_id] = error
+        except Exception as error:  # noqa: BLE001 - a background thread: the failure is kept and shown by the page
+            log.exception("fetching %s failed", model_id)
+            self.background.failed[model_id] = StudioError(
+                "The model was not fetched.", f"{type(error).__name__}; the details are in studio.log.", "Try again."
+            )
+
+    def fetching(self, model_id: str) -> bool:
+        """Whether this process is fetching the model now."""
+        thread = self.background.fetching.get(model_id)
+        return bool(thread and thread.is_alive())
+
+    def fetch_progress(self, model_id: str) -> Progress | None:
+        """How far a fetch is, whichever process does it."""
+        return fetch_progress(self.workspace, model_id)
+
+    def fetch_trouble(self, model_id: str) -> StudioError | None:
+        """Why the last fetch failed, if it did."""
+        return self.background.failed.get(model_id)
+
+    # ---- what the page opens with
+
+    def current_run(self) -> str | None:
+        """The live run, else the newest one."""
+        return self.jobs.running() or next(iter(self.runs.ids()), None)
+
+    def current_dataset(self, run_id: str | None) -> str | None:
+        """The data set of a run, else the newest one."""
+        ids = self.datasets.ids()
+        if run_id and (of_run := self.dataset_of(run_id)) in ids:
+            return of_run
+        return ids[0] if ids else None
+
+    def dataset_of(self, run_id: str) -> str:
+        """The data set a run learns from; empty when its settings cannot be read."""
+        try:
+            return self.runs.config(run_id).data.dataset_id
+        except StudioError:
+            return ""

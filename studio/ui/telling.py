@@ -1,0 +1,117 @@
+"""What the state of a run is called, in every tab that shows one. Plain text and numbers only; no components."""
+
+from __future__ import annotations
+
+import time
+
+from studio.records import RunStatus
+from studio.ui.pieces import duration, moment
+
+SILENT_AFTER = 60.0  # seconds without a sign of life before the page says so
+PHASES = ("Preparing", "First check", "Learning", "Saving")
+PLACES = {"checking": 1, "learning": 2, "saving": 3}  # every other phase is preparing
+TITLES = {"queued": "waiting", "starting": "preparing", "running": "training", "stopping": "stopping"}
+
+
+def tab_label(status: RunStatus | None) -> str:
+    """The label of the Train tab: a percentage while it runs, ✓ when something was learned, ! when it needs somebody."""
+    if status is None:
+        return "3 Train"
+    if status.live:
+        return f"3 Train {percent(status)} %"
+    if status.state in ("failed", "interrupted"):
+        return "3 Train !"
+    return "3 Train ✓" if status.state == "finished" or status.adapter_step is not None else "3 Train"
+
+
+def percent(status: RunStatus) -> int:
+    """How much of the planned steps is done; 100 only at the last one."""
+    return int(100 * min(status.step, status.total_steps) / status.total_steps) if status.total_steps else 0
+
+
+def state_tag(status: RunStatus) -> tuple[str, str]:
+    """The state as one or two words, and the kind of tag: good, warn, bad or none."""
+    kept = ", kept" if status.adapter_step is not None else ""
+    return {
+        "finished": ("finished", "good"),
+        "stopped": (f"stopped{kept}", "warn"),
+        "interrupted": (f"interrupted{kept}", "warn"),
+        "failed": (f"failed{kept}", "bad"),
+    }.get(status.state, (TITLES.get(status.state, status.state), ""))
+
+
+def safe_part(status: RunStatus, saved: int | None) -> str:
+    """What is not lost."""
+    step = max(saved or 0, status.adapter_step or 0)
+    return f"What it had learned up to step {step} is safe." if step else "Your examples and settings are safe."
+
+
+def purpose(status: RunStatus | None, saved: int | None = None) -> str:
+    """The line at the top of the Train tab. `saved`: the step of the newest checkpoint."""
+    if status is None:
+        return "Here you watch the model learn. No run has been started yet."
+    if status.state == "stopping":
+        return "The run is stopping. What it learned is kept."
+    if status.live and status.phase == "waiting":
+        return "The run waits for the computer. It starts by itself."
+    if status.live and PLACES.get(status.phase, 0) < 2:
+        return "The model is getting ready to practise. You may close this page; it goes on."
+    if status.live:
+        return "The model is practising on your examples. You may close this page; it goes on."
+    if status.state == "finished":
+        return "The model has practised on your examples. Ask it something."
+    if status.state == "stopped":
+        return f"You stopped the run. {safe_part(status, saved)}"
+    if status.state == "interrupted":
+        return f"The run was interrupted. {safe_part(status, saved)}"
+    return f"The run stopped early. {safe_part(status, saved)}"
+
+
+def silence(status: RunStatus, now: float | None = None) -> float | None:
+    """Seconds since the last sign of life of a live run, when that is longer than it should be; else None."""
+    quiet = (time.time() if now is None else now) - status.updated_at
+    return quiet if status.live and quiet > SILENT_AFTER else None
+
+
+def doing(status: RunStatus, now: float | None = None) -> tuple[str, bool]:
+    """One sentence on what happens now, and whether it needs a look. Never leaves open if the run still runs."""
+    quiet = silence(status, now)
+    if quiet is not None:
+        since = f"Nothing was heard from the run since {moment(status.updated_at)} ({duration(quiet)})."
+        return f"{since} Its program is still there. If this goes on, press “Stop and keep”, then go on from the last save.", True
+    if status.live:
+        words = {
+            "queued": "Waiting to start.",
+            "starting": "Starting.",
+            "stopping": "Stopping after this step and keeping the best.",
+        }
+        return status.detail or words.get(
+            status.state, "Checking the rows kept aside." if status.phase == "checking" else ""
+        ), False
+    ended = f" at {moment(status.finished_at)}" if status.finished_at else ""
+    return {
+        "finished": f"Finished{ended}.",
+        "stopped": f"Stopped by you{ended}.",
+        "failed": f"Ended{ended} because of a failure.",
+        "interrupted": f"Its program ended without a word, last heard at {moment(status.updated_at)}. It does not run now.",
+    }.get(status.state, ""), status.state == "interrupted"
+
+
+def time_left(status: RunStatus) -> str:
+    """The time a live run still needs ("2 min"), empty while nobody knows."""
+    return duration(status.eta_seconds, about=False) if status.live and status.eta_seconds is not None else ""
+
+
+def until(status: RunStatus, now: float | None = None) -> str:
+    """The time of day at which a live run is about to end, empty while nobody knows."""
+    if not status.live or status.eta_seconds is None:
+        return ""
+    return moment((time.time() if now is None else now) + status.eta_seconds)
+
+
+def which_step(status: RunStatus) -> str:
+    """Which step the adapter is from: "step 80, best"."""
+    if status.adapter_step is None:
+        return ""
+    best = status.adapter_step == status.best_step
+    return f"step {status.adapter_step}{' so far' if status.live else ', best' if best else ''}"

@@ -1,0 +1,76 @@
+"""Settings: said once, checked everywhere, none of them dead."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import pytest
+
+from studio.config import RunConfig, all_settings
+from studio.errors import ConfigError
+
+
+def test_every_setting_says_what_a_person_needs() -> None:
+    for name, item in all_settings().items():
+        assert item.label and item.help, name
+        assert item.fault(item.default) is None, name
+        assert item.source or not item.advanced or name in ("r",), f"{name} has a default without a source"
+
+
+def test_config_to_json_and_back_is_the_identity() -> None:
+    config = RunConfig(name="A").replace(
+        r=8, learning_rate=1e-3, quantization="int8", use_dora=True, system_prompt="Be short.", target_modules="attention"
+    )
+    assert RunConfig.from_json(json.loads(json.dumps(config.to_json()))) == config
+
+
+def test_all_faults_are_reported_together() -> None:
+    with pytest.raises(ConfigError) as caught:
+        RunConfig(name=" ").replace(r=0, learning_rate=math.nan, quantization="two", seed=1.5).validate()
+    assert len(caught.value.faults) == 5
+    for word in ("rank", "Learning rate", "quantization", "Seed", "name"):
+        assert any(word in fault for fault in caught.value.faults), word
+
+
+BAD = [math.nan, math.inf, -math.inf, "12", "", None, [], [1], {}, 10**12 + 0.5, -1, "x" * 1_000_000]
+
+
+@pytest.mark.parametrize("name", list(all_settings()))
+@pytest.mark.parametrize("value", BAD, ids=lambda value: repr(value)[:20])
+def test_a_value_out_of_range_never_passes(name: str, value: object) -> None:
+    item = all_settings()[name]
+    if item.kind is str and not item.choices and isinstance(value, str) and len(value) < 2000:
+        pytest.skip("any short text is a system prompt")
+    with pytest.raises(ConfigError):
+        RunConfig().replace(**{name: value}).validate()
+
+
+def test_booleans_are_not_numbers() -> None:
+    assert RunConfig().replace(r=True).faults()
+    assert RunConfig().replace(use_dora=1).faults()
+
+
+def test_whole_numbers_from_a_form_are_accepted() -> None:
+    assert RunConfig().replace(r=8.0).validate().adapter.r == 8
+
+
+@pytest.mark.parametrize("rows", [1, 5, 30, 36, 40, 120, 1000])
+@pytest.mark.parametrize("depth", ["quick", "balanced", "thorough"])
+def test_small_data_still_gets_enough_steps(rows: int, depth: str) -> None:
+    steps = RunConfig().replace(depth=depth).total_steps(rows)
+    assert steps >= 50
+    assert steps <= max(50, 200 + 5 * rows)
+
+
+def test_set_epochs_are_used_as_they_are() -> None:
+    assert RunConfig().replace(num_train_epochs=3).total_steps(16) == 6
+
+
+def test_unknown_settings_are_refused() -> None:
+    with pytest.raises(ConfigError):
+        RunConfig().replace(nonsense=1)
+    with pytest.raises(ConfigError):
+        RunConfig.from_json({"training": {"nonsense": 1}})
+    with pytest.raises(ConfigError):
+        RunConfig.from_json({"training": []})
