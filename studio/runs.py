@@ -142,6 +142,11 @@ class RunStore:
         path = self.folder(run_id) / "adapter"
         return path if (path / "adapter_config.json").is_file() else None
 
+    def saved_steps(self, run_id: str) -> list[int]:
+        """The steps of the checkpoints in the folder, oldest first. Whether they verify is for the trainer to find out."""
+        names = [path.name for path in (self.folder(run_id) / "checkpoints").glob("step-*")]
+        return sorted(int(name[5:]) for name in names if name[5:].isdigit())
+
     # ---- append-only files
 
     def append(self, run_id: str, file: str, values: dict[str, Any]) -> None:

@@ -1,0 +1,18 @@
+"""From a file to tokens: read -> detect -> convert -> split -> encode.
+
+    read      any supported file or pasted text as rows, with what was left out and why (`readers/` has one module a kind)
+    detect    which column is the question and which the answer, with a reason and how sure it is
+    convert   rows to examples; every row that becomes none is left out with a reason
+    split     which examples are kept aside
+    encode    examples and chats to tokens, for training, chat and preview alike (`render` writes the text, `markers` knows
+              the signs of chat templates)
+
+To add a kind of file: write `readers/<kind>.py` with one function that takes the text or the path and the name to show and
+returns a `Reading` (limits and headers are in `readers/reading.py`; a parser of compressed files belongs into
+`readers/worker.py`), name its suffix in `read.SUFFIXES`, call it in `read.read`, and give it a row in
+`tests/data/test_read.py`: one good file, one empty, one cut short, one that is something else.
+
+To add a way to write examples: give it a `Format` in `detect.FORMATS` with the roles its columns play, recognise it in
+`detect.by_names` or `detect.by_chats` (new wordings of column names go into `names.NAMES`), and make its examples in
+`convert.MAKERS`. Nothing else has to change: the form, the checks and the tests read these tables.
+"""

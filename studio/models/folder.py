@@ -14,8 +14,8 @@ from studio.errors import StudioError
 
 # Decoder families whose code is in transformers itself and takes plain LoRA on linear layers.
 MODEL_TYPES = frozenset(
-    "llama mistral qwen2 qwen3 smollm3 phi phi3 gemma gemma2 gemma3_text gpt2 gpt_neox olmo olmo2 olmo3 granite stablelm "
-    "starcoder2 falcon helium cohere cohere2 exaone4 ministral".split()
+    {"llama", "mistral", "ministral", "qwen2", "qwen3", "smollm3", "phi", "phi3", "gemma", "gemma2", "gemma3_text", "gpt2"}
+    | {"gpt_neox", "olmo", "olmo2", "olmo3", "granite", "stablelm", "starcoder2", "falcon", "helium", "cohere", "cohere2"}
 )
 TIED_BY_DEFAULT = frozenset({"gpt2", "gemma", "gemma2", "gemma3_text", "falcon", "cohere", "cohere2", "starcoder2"})
 PLAIN_MLP = frozenset({"gpt2", "gpt_neox", "phi", "falcon", "starcoder2"})  # two matrices instead of three

@@ -106,7 +106,7 @@ def base_label(folder: Path) -> str:
     return Path(folder).resolve().name
 
 
-def add_adapter(
+def add_adapter(  # noqa: PLR0913 - the contract's names, all by keyword
     model: Any,
     *,
     r: int,

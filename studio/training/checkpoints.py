@@ -19,6 +19,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from studio.errors import StudioError
+from studio.models import load
 from studio.workspace import read_json, sha256_file, sync_folder, sync_tree, write_json
 
 KEPT = 2  # newest checkpoints kept; an older one is there in case the newest is damaged
@@ -128,7 +129,7 @@ def save_adapter(folder: Path, model: Any) -> None:
     """Write the adapter as plain PEFT files. The first time the folder appears whole; later only the weights are replaced."""
     staging = folder.with_name(f".staging-adapter-{secrets.token_hex(3)}")
     try:
-        model.save_pretrained(staging, safe_serialization=True)
+        load.save_adapter(model, staging)
         with contextlib.suppress(FileNotFoundError):
             (staging / "README.md").unlink()  # PEFT's card is a form with nothing filled in
         sync_tree(staging)

@@ -9,10 +9,12 @@ import gradio as gr
 
 from studio.errors import StudioError
 from studio.models.hardware import hardware
+from studio.records import RunStatus
 from studio.ui import pieces, words
 from studio.ui.guard import Wiring
 from studio.ui.studio import Studio
 from studio.ui.tabs import chat, data, library, model, train
+from studio.ui.telling import percent
 
 TICK_SECONDS = 1.0
 TABS = {"data": data, "model": model, "train": train, "chat": chat, "library": library}
@@ -141,18 +143,18 @@ def tick(
 
 def tab_labels(studio: Studio, dataset_id: str | None, run_id: str | None) -> dict[str, str]:
     """Name and mark of each tab: ✓ done, 52 % running, ! needs you, nothing while not begun."""
-    marks = dict.fromkeys(words.TAB_LABELS, "")
+    labels = dict(words.TAB_LABELS)
     if dataset_id in studio.datasets.ids():
-        marks["data"] = "✓"
-    live = studio.jobs.running()
-    shown = live or run_id
+        labels["data"] += " ✓"
+    shown = studio.jobs.running() or run_id
     if shown and shown in studio.runs.ids():
-        status = studio.runs.status(shown)
-        marks["model"] = "✓"
-        if status.live:
-            marks["train"] = f"{100 * status.step // max(1, status.total_steps)} %"
-        elif status.state in {"failed", "interrupted"}:
-            marks["train"] = "!"
-        else:
-            marks["train"] = "✓"
-    return {key: f"{label} {marks[key]}".strip() for key, label in words.TAB_LABELS.items()}
+        labels["model"] += " ✓"
+        labels["train"] += f" {train_mark(studio.runs.status(shown))}"
+    return labels
+
+
+def train_mark(status: RunStatus) -> str:
+    """A percentage while it runs, ! when it needs somebody, ✓ when something was learned."""
+    if status.live:
+        return f"{percent(status)} %"
+    return "!" if status.state in {"failed", "interrupted"} else "✓"

@@ -59,12 +59,12 @@ def curve() -> gr.HTML:
 
 
 def weight(total_steps: int) -> float:
-    """The smoothing weight of a run: the line looks back over about a twentieth of all steps, at least three.
+    """The smoothing weight of a run: the line looks back over about a twelfth of all steps, at least three.
 
     An exponential moving average with weight w has the span 2 / (1 - w) - 1. It depends on the planned length only,
     so that the part already drawn never changes.
     """
-    span = max(3.0, total_steps / 20)
+    span = max(3.0, total_steps / 12)
     return round(1 - 2 / (span + 1), 2)
 
 

@@ -157,9 +157,7 @@ def read_password(path: Path | None, host: str, share: bool) -> Password | None:
     try:
         password = path.expanduser().read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise StudioError(
-            "The studio did not start.", f"The password file {path} cannot be read.", "Check its name."
-        ) from error
+        raise StudioError("The studio did not start.", f"The password file {path} cannot be read.", "Check its name.") from error
     if not password:
         raise StudioError("The studio did not start.", f"The password file {path} is empty.", "Write a password into it.")
     return Password(password)
@@ -182,7 +180,9 @@ def free_port(host: str, wanted: int | None) -> int:
         if port_is_free(host, port):
             return port
     if wanted is None:
-        raise StudioError("The studio did not start.", f"Ports {FIRST_PORT} to {LAST_PORT} are all in use.", "Name another with --port.")
+        raise StudioError(
+            "The studio did not start.", f"Ports {FIRST_PORT} to {LAST_PORT} are all in use.", "Name another with --port."
+        )
     raise StudioError(
         "The studio did not start.",
         f"Port {wanted} is in use, maybe by another window of the studio, or cannot be used.",

@@ -16,8 +16,10 @@ from studio.inference.engine import ChatEngine
 from studio.models.catalog import ModelCatalog
 from studio.models.fetch import Progress, ensure, fetch_progress
 from studio.models.lease import DeviceLease
+from studio.records import Example
 from studio.runs import RunStore
 from studio.training.job import TrainingJobs
+from studio.ui.tokens import Tokens
 from studio.workspace import Workspace
 
 log = logging.getLogger("studio.ui")
@@ -47,6 +49,7 @@ class Studio:
     lease: DeviceLease
     jobs: TrainingJobs
     engine: ChatEngine
+    tokens: Tokens
     background: _Background = field(default_factory=_Background, repr=False)
 
     @classmethod
@@ -54,17 +57,28 @@ class Studio:
         """Open (or begin) a workspace and tidy what a crash left behind."""
         workspace = Workspace(root)
         workspace.sweep()
-        datasets, runs, catalog, lease = DatasetStore(workspace), RunStore(workspace), ModelCatalog(workspace), DeviceLease(workspace)
+        datasets, runs, catalog, lease = (
+            DatasetStore(workspace),
+            RunStore(workspace),
+            ModelCatalog(workspace),
+            DeviceLease(workspace),
+        )
         runs.mark_interrupted()
         engine = ChatEngine(workspace, runs, catalog, lease)
         jobs = TrainingJobs(workspace, runs, datasets, catalog, lease, make_room=engine.close)
-        return cls(workspace, datasets, Drafts(workspace, datasets), runs, catalog, lease, jobs, engine)
+        return cls(
+            workspace, datasets, Drafts(workspace, datasets), runs, catalog, lease, jobs, engine, Tokens(datasets, catalog)
+        )
 
     def close(self, timeout: float = 30.0) -> None:
         """Stop what runs in this process and keep what was learned."""
         self.background.leaving.set()
         self.jobs.close(timeout)
         self.engine.close()
+
+    def rows(self, dataset_id: str) -> list[Example]:
+        """The rows of a data set; the last ones asked for stay in memory, which is safe since a data set never changes."""
+        return self.tokens.rows(dataset_id)
 
     # ---- after the first paint
 
@@ -111,7 +125,7 @@ class Studio:
             return
         except StudioError as error:
             self.background.failed[model_id] = error
-        except Exception as error:  # noqa: BLE001 - a background thread: the failure is kept and shown by the page
+        except Exception as error:
             log.exception("fetching %s failed", model_id)
             self.background.failed[model_id] = StudioError(
                 "The model was not fetched.", f"{type(error).__name__}; the details are in studio.log.", "Try again."

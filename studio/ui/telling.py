@@ -13,17 +13,6 @@ PLACES = {"checking": 1, "learning": 2, "saving": 3}  # every other phase is pre
 TITLES = {"queued": "waiting", "starting": "preparing", "running": "training", "stopping": "stopping"}
 
 
-def tab_label(status: RunStatus | None) -> str:
-    """The label of the Train tab: a percentage while it runs, ✓ when something was learned, ! when it needs somebody."""
-    if status is None:
-        return "3 Train"
-    if status.live:
-        return f"3 Train {percent(status)} %"
-    if status.state in ("failed", "interrupted"):
-        return "3 Train !"
-    return "3 Train ✓" if status.state == "finished" or status.adapter_step is not None else "3 Train"
-
-
 def percent(status: RunStatus) -> int:
     """How much of the planned steps is done; 100 only at the last one."""
     return int(100 * min(status.step, status.total_steps) / status.total_steps) if status.total_steps else 0
@@ -98,8 +87,8 @@ def doing(status: RunStatus, now: float | None = None) -> tuple[str, bool]:
 
 
 def time_left(status: RunStatus) -> str:
-    """The time a live run still needs ("2 min"), empty while nobody knows."""
-    return duration(status.eta_seconds, about=False) if status.live and status.eta_seconds is not None else ""
+    """The time a live run still needs ("about 2 min"), empty while nobody knows."""
+    return duration(status.eta_seconds) if status.live and status.eta_seconds is not None else ""
 
 
 def until(status: RunStatus, now: float | None = None) -> str:

@@ -94,6 +94,7 @@ SEED_HELP = "The same seed picks the same rows again."
 
 NEXT_MODEL = "Next: choose a model"
 NEXT_MODEL_NOTE = "You can come back and change this later."
+NO_ROW_NOTE = "No row can be used yet. Choose other columns."
 DATA_NAME = "Name of this data"
 
 # ---- 2 Model
@@ -104,6 +105,7 @@ ADD_MODEL = "Use a model from a folder on this computer"
 ADD_MODEL_LABEL = "Folder of the model"
 ADD_MODEL_HINT = "A transformers folder with config.json, a tokenizer and safetensors files."
 ADD_MODEL_GO = "Add this model"
+FETCH_AGAIN = "Fetch it again"
 GOAL_WORDS = {
     "questions": ("Questions", "Answer from what you know"),
     "voice": ("Voice", "Sound like you"),

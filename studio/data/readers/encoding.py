@@ -1,0 +1,118 @@
+"""Bytes to text: marks at the start, then UTF-8, then a guess that is said aloud. What is no text is named and refused."""
+
+from __future__ import annotations
+
+import codecs
+
+from charset_normalizer import from_bytes
+
+from studio.data.readers.reading import refusal
+
+MARKS = (  # the UTF-32 marks begin like those of UTF-16 and come first
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+MAGIC = (
+    (b"PK\x03\x04", "an Excel workbook, a Word document or another ZIP archive"),
+    (b"%PDF-", "a PDF document"),
+    (b"PAR1", "a Parquet table"),
+    (b"\x7fELF", "a program"),
+    (b"MZ\x90\x00", "a program"),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old or password-protected Office file"),
+    (b"\x89PNG", "a picture"),
+    (b"\xff\xd8\xff", "a picture"),
+    (b"GIF8", "a picture"),
+    (b"\x1f\x8b", "a compressed file"),
+    (b"7z\xbc\xaf", "a compressed file"),
+    (b"Rar!", "a compressed file"),
+    (b"SQLite format 3\x00", "a database"),
+)
+SAMPLE = 2**18  # bytes that the guess looks at: enough for any language, and quick
+CONTROLS = bytes(code for code in range(32) if code not in (9, 10, 11, 12, 13, 26, 27))
+WESTERN = {"cp1250", "cp1252", "cp1254", "cp1257", "latin_1", "iso8859_2", "iso8859_9", "iso8859_15", "mac_roman"}
+
+
+def decode(data: bytes, name: str, encoding: str = "") -> tuple[str, str, list[str]]:
+    """The text of a file, the encoding it was read in, and what to tell about it.
+
+    Args:
+        encoding: What the person chose; empty lets the file speak for itself.
+
+    Raises:
+        StudioError: the file is not text, or not in the chosen encoding.
+    """
+    if encoding:
+        return chosen(data, name, encoding), encoding, []
+    for mark, found in MARKS:
+        if data.startswith(mark):
+            return damaged(data, found)
+    if wide := wide_encoding(data):
+        return damaged(data, wide)
+    refuse_binary(data, name)
+    try:
+        return data.decode("utf-8"), "utf-8", []
+    except UnicodeDecodeError:
+        return guessed(data)
+
+
+def chosen(data: bytes, name: str, encoding: str) -> str:
+    """The text in the encoding that the person named."""
+    try:
+        text = data.decode("utf-8-sig" if codecs.lookup(encoding).name == "utf-8" else encoding)
+    except (LookupError, ValueError, TypeError) as error:  # unknown, not fitting, or a codec that gives no text
+        why = "It is not written that way." if isinstance(error, UnicodeError) else "There is no such encoding."
+        raise refusal(name, f"It was to be read as “{encoding[:40]}”. {why}", "Choose another encoding, or none.") from error
+    return text.removeprefix("\ufeff")
+
+
+def damaged(data: bytes, encoding: str) -> tuple[str, str, list[str]]:
+    """Text in a known encoding; what is broken in it is replaced and said."""
+    try:
+        return data.decode(encoding), encoding, []
+    except UnicodeDecodeError:
+        text = data.decode(encoding, "replace")
+        return text, encoding, [f"{text.count(chr(0xFFFD))} damaged characters are shown as �."]
+
+
+def wide_encoding(data: bytes) -> str:
+    """UTF-16 without a mark: every second byte of mostly Latin text is zero."""
+    sample = data[: 2**12]
+    if len(sample) < 8:
+        return ""
+    even, odd = sample[::2].count(0) / len(sample[::2]), sample[1::2].count(0) / len(sample[1::2])
+    if odd > 0.7 and even < 0.05:
+        return "utf-16-le"
+    return "utf-16-be" if even > 0.7 and odd < 0.05 else ""
+
+
+def refuse_binary(data: bytes, name: str) -> None:
+    """Raise StudioError for what is no text, whatever the file is called."""
+    for magic, kind in MAGIC:
+        if data.startswith(magic):
+            raise refusal(
+                name,
+                f"Its name says text, but it is {kind}.",
+                "Save your examples as .csv, .xlsx or .jsonl and add that file.",
+            )
+    sample = data[:SAMPLE]
+    if sample and len(sample) - len(sample.translate(None, CONTROLS)) > max(8, len(sample) // 100):
+        raise refusal(name, "It holds bytes that no text has.", "Save your examples as .csv, .xlsx or .jsonl and add that file.")
+
+
+def guessed(data: bytes) -> tuple[str, str, list[str]]:
+    """Text that is not UTF-8: a little damaged UTF-8, or the most likely older encoding."""
+    text = data.decode("utf-8", "replace")
+    broken = text.count("\ufffd")
+    letters = sum(1 for char in text[:SAMPLE] if char > "\x7f" and char != "\ufffd")
+    if broken <= max(1, letters // 20) and letters:
+        return text, "utf-8", [f"{broken} damaged characters are shown as �."]
+    encoding = "cp1252"
+    if best := from_bytes(data[:SAMPLE]).best():
+        # short Western texts fit several old encodings alike; Windows-1252 is by far the most common of them
+        encoding = "cp1252" if best.encoding in WESTERN else best.encoding
+    text = data.decode(encoding, "replace")
+    shown = {"cp1252": "Western European (Windows-1252)"}.get(encoding, encoding)
+    return text, encoding, [f"Its letters were read as {shown}. If they look wrong, choose another encoding."]

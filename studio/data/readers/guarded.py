@@ -1,0 +1,69 @@
+"""Runs `worker.py` on a file and gives its lines, within limits on time and size; failures become sentences."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from studio.data.readers.reading import MAX_COLUMNS, MAX_ROWS, MAX_UNPACKED, refusal
+from studio.errors import StudioError
+from studio.workspace import gib
+
+WORKER = Path(__file__).with_name("worker.py")
+MEMORY = 2 * 2**30  # bytes of the child; SAFETY.md, section 2, parser bombs
+SECONDS = 60  # 200 MB of spreadsheet take about 20 s
+MAX_CELLS = 10_000_000  # a million rows of ten columns; more take the worker longer than anybody waits
+MAX_OUTPUT = 2**30  # bytes of JSON; what the rows need in this process is of the same order
+
+
+def lines(kind: str, path: Path, name: str) -> Iterator[Any]:
+    """The lines that the worker prints for a file, parsed. Raises StudioError when the file is beyond limits or damaged."""
+    limits = (MEMORY, SECONDS, MAX_ROWS, MAX_COLUMNS, MAX_CELLS, MAX_UNPACKED)
+    command = [sys.executable, "-I", str(WORKER), kind, str(path.resolve()), *map(str, limits)]
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        timer = threading.Timer(SECONDS, process.kill)
+        timer.start()
+        try:
+            yield from received(process, name)
+        finally:
+            timer.cancel()
+            process.kill()
+
+
+def received(process: subprocess.Popen[bytes], name: str) -> Iterator[Any]:
+    """The worker's lines up to its end mark."""
+    size = 0
+    for line in process.stdout or ():
+        size += len(line)
+        if size > MAX_OUTPUT:
+            raise failure("unpacked", size, name)
+        try:
+            value = json.loads(line)
+        except (ValueError, RecursionError):
+            raise failure("damaged", 0, name) from None
+        if isinstance(value, dict) and "error" in value:
+            raise failure(value["error"], value["found"], name)
+        if isinstance(value, dict) and "end" in value:
+            return
+        yield value
+    raise failure("memory", 0, name)
+
+
+def failure(kind: str, found: int, name: str) -> StudioError:
+    """The sentences for what the worker met."""
+    smaller = "Save the table you need as .csv and add that file."
+    reasons = {
+        "password": ("It is protected with a password.", "Save it without a password and add it again."),
+        "rows": (f"It has {found:,} rows, and {MAX_ROWS:,} is the most.", "Split it into smaller files."),
+        "columns": (f"It has {found:,} columns, and {MAX_COLUMNS:,} is the most.", "Keep only the columns you need."),
+        "values": (f"It has {found:,} cells, and {MAX_CELLS:,} is the most.", "Split it into smaller files."),
+        "unpacked": (f"It unfolds to {gib(found)}, which is more than can be read.", smaller),
+        "memory": ("It needs more memory or time than a table of this size should.", smaller),
+        "damaged": ("It is damaged, protected with a password, or of another kind than its name says.", smaller),
+    }
+    return refusal(name, *reasons.get(kind, reasons["damaged"]))

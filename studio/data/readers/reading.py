@@ -1,0 +1,140 @@
+"""What a reader gives, the limits it keeps, and what all tables share: headers, widths, names."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from studio.data.names import is_known
+from studio.errors import StudioError
+from studio.records import LeftOut
+
+MAX_FILE = 200 * 2**20  # bytes
+MAX_ROWS = 1_000_000
+MAX_COLUMNS = 1000
+MAX_UNPACKED = 2**30  # bytes a compressed file may unfold to; the memory they need here is about twice that
+MAX_VALUES = 20_000_000  # cells or JSON values; at some 60 bytes each they fill about 1.2 GB
+HEADER_SEARCH = 30  # rows looked through for a header below a title
+LONGEST_NAME = 60  # characters; a longer cell is content, not a column name
+
+Cells = list[str]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The rows of a file as they are, before anybody decides what they mean.
+
+    `row_numbers` counts as a person would in the file: from 1, the header is 1. `notes` are sentences to show.
+    """
+
+    kind: str
+    columns: tuple[str, ...]
+    rows: list[dict[str, Any]]
+    row_numbers: list[int]
+    encoding: str = ""
+    delimiter: str = ""
+    sheet: str = ""
+    sheets: tuple[str, ...] = ()
+    header: bool = True
+    left_out: tuple[LeftOut, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def summary(self) -> dict[str, Any]:
+        """What `dataset.json` keeps of the reading."""
+        return {
+            "kind": self.kind,
+            "columns": list(self.columns),
+            "rows": len(self.rows),
+            "left_out": len(self.left_out),
+            "encoding": self.encoding,
+            "delimiter": self.delimiter,
+            "sheet": self.sheet,
+            "sheets": list(self.sheets),
+            "header": self.header,
+            "notes": list(self.notes),
+        }
+
+
+def refusal(name: str, why: str, fix: str) -> StudioError:
+    """The error for a file that cannot be used."""
+    return StudioError(f"{name} could not be read.", why, fix)
+
+
+def check_counts(name: str, rows: int, columns: int) -> None:
+    """Raise StudioError when there are more rows or columns than the limits allow."""
+    if rows > MAX_ROWS:
+        raise refusal(name, f"It has more than {MAX_ROWS:,} rows.", "Split it into smaller files and use one of them.")
+    if columns > MAX_COLUMNS:
+        raise refusal(
+            name,
+            f"It has {columns:,} columns, and {MAX_COLUMNS:,} is the most.",
+            "Keep only the columns with your questions and answers.",
+        )
+
+
+def column_names(header: Sequence[str], notes: list[str]) -> tuple[str, ...]:
+    """Unique, non-empty names; what had to be changed is said in `notes`."""
+    names: list[str] = []
+    taken: set[str] = set()
+    twice: list[str] = []
+    for index, cell in enumerate(header):
+        name = " ".join(str(cell).split())[:200] or f"column {index + 1}"
+        if name in taken:
+            twice.append(name)
+            name = next(other for count in range(2, len(header) + 2) if (other := f"{name} ({count})") not in taken)
+        taken.add(name)
+        names.append(name)
+    if twice:
+        shown = ", ".join(dict.fromkeys(twice[:5]))
+        notes.append(f"Some columns have the same name ({shown}); the later ones got a number.")
+    return tuple(names)
+
+
+def looks_like_header(first: Sequence[str], body: Sequence[Sequence[str]]) -> bool:
+    """Whether the first row names the columns rather than being an example itself.
+
+    Args:
+        first: The cells of the first row.
+        body: Some of the rows below it.
+    """
+    filled = [cell.strip() for cell in first if cell.strip()]
+    if not filled or len(set(filled)) < len(filled) or any(len(cell) > LONGEST_NAME for cell in filled):
+        return False
+    if any(is_number(cell) for cell in filled):
+        return False
+    if sum(map(is_known, filled)) >= min(2, len(filled)):
+        return True
+    if any(cell.endswith((".", "?", "!", "。", "？")) for cell in filled) or not body:
+        return bool(not body and len(filled) == len(first))
+    signs = 0
+    for index, cell in enumerate(first):
+        below = [row[index].strip() for row in body if index < len(row) and row[index].strip()]
+        if not below or not cell.strip():
+            continue
+        if cell.strip() in below:
+            return False
+        numbers = sum(map(is_number, below)) > len(below) / 2
+        longer = sum(map(len, below)) / len(below) >= 2 * len(cell.strip())
+        signs += numbers or longer or is_known(cell)
+    return signs > 0 or all(cell.replace("_", "").isalnum() and " " not in cell for cell in filled)
+
+
+def find_header(rows: Sequence[Cells]) -> int:
+    """Index of the row that names the columns of a sheet, which may stand below a title and notes; -1 when none does."""
+    counts = [sum(1 for cell in row if cell.strip()) for row in rows]
+    usual = Counter(count for count in counts if count > 1).most_common(1)
+    width = usual[0][0] if usual else 1
+    for index, row in enumerate(rows[:HEADER_SEARCH]):
+        if counts[index] >= 2 and sum(is_known(cell) for cell in row if cell.strip()) >= 2:
+            return index
+        if counts[index] >= width:
+            return index if looks_like_header(row, rows[index + 1 : index + 200]) else -1
+    return -1
+
+
+def is_number(cell: str) -> bool:
+    """Whether a cell holds a number, with a point or a comma, a sign or a per cent sign."""
+    plain = cell.strip().rstrip("%").replace(",", ".").lstrip("+-")
+    return bool(plain) and plain.replace(".", "").isdigit()

@@ -1,0 +1,110 @@
+"""Excel workbooks (.xlsx and the old .xls): the sheet with questions and answers is found, titles above it are passed over."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+from studio.data.names import is_known
+from studio.data.readers import guarded
+from studio.data.readers.delimited import fit
+from studio.data.readers.reading import Cells, Reading, check_counts, column_names, find_header, refusal
+from studio.workspace import gib
+
+MAX_PARTS = 10_000  # files inside the workbook; real ones have some dozens
+MAX_UNPACKED = 500 * 2**20  # bytes of XML; a million rows of short texts take about that
+MAX_RATIO = 200  # unfolded to packed size; real sheets reach about 20, and bombs 500 and more
+SMALL = 20 * 2**20  # bytes of XML that are harmless however well they were packed
+OLD = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+
+Sheet = list[tuple[int, Cells]]
+
+
+def read_workbook(path: Path, name: str, *, sheet: str = "", header: bool | None = None) -> Reading:
+    """One sheet of a workbook. Raises StudioError when there is none with rows, or no sheet of that name.
+
+    Args:
+        sheet: The sheet to read; empty finds the one that looks most like examples.
+        header: Whether a row names the columns; None finds out.
+    """
+    check_package(path, name)
+    names, sheets, broken = load(path, name)
+    if sheet and sheet not in names:
+        raise refusal(name, f"It has no sheet named “{sheet[:60]}”.", f"Choose one of: {', '.join(names)[:200]}.")
+    filled = [label for label in names if sheets[label]]
+    if not filled:
+        raise refusal(name, "All its sheets are empty.", "Add at least one example.")
+    chosen = sheet or max(filled, key=lambda label: (promise(sheets[label]), -names.index(label)))
+    rows = sheets[chosen]
+    if not rows:
+        raise refusal(name, f"The sheet “{chosen}” is empty.", f"Choose one of: {', '.join(filled)[:200]}.")
+    notes: list[str] = [f"The sheet “{label}” holds no table or is damaged." for label in broken]
+    if len(filled) > 1:
+        notes.append(f"The sheet “{chosen}” was read. Others: {', '.join(label for label in filled if label != chosen)[:200]}.")
+    place = find_header([cells for _, cells in rows[:300]]) if header is None else (0 if header else -1)
+    if place > 0:
+        notes.append(f"What stands above row {rows[place][0]} was passed over.")
+    named, body = (rows[place][1] if place >= 0 else []), rows[place + 1 :]
+    if not body:
+        raise refusal(name, f"The sheet “{chosen}” has a header but no rows below it.", "Add at least one example.")
+    used = [
+        index
+        for index in range(max(len(cells) for _, cells in rows))
+        if any(index < len(cells) and cells[index].strip() for cells in (named, *(cells for _, cells in body)))
+    ]
+    check_counts(name, len(body), len(used))
+    columns = column_names([named[index] if index < len(named) else "" for index in used], notes)
+    kept = [(number, [cells[index] if index < len(cells) else "" for index in used]) for number, cells in body]
+    values, numbers, left_out = fit(kept, columns, notes)
+    return Reading(
+        "xlsx",
+        columns,
+        values,
+        numbers,
+        sheet=chosen,
+        sheets=tuple(names),
+        header=place >= 0,
+        left_out=tuple(left_out),
+        notes=tuple(notes),
+    )
+
+
+def check_package(path: Path, name: str) -> None:
+    """Look at the declared sizes before anything is unpacked. Raises StudioError."""
+    with open(path, "rb") as handle:
+        if handle.read(len(OLD)) == OLD:
+            return  # the old format is not compressed; its size is that of the file
+    try:
+        with zipfile.ZipFile(path) as package:
+            parts = package.infolist()
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+        raise guarded.failure("damaged", 0, name) from error
+    if not any(part.filename.startswith("xl/") for part in parts):
+        raise refusal(name, "It is a ZIP archive, not an Excel workbook.", "Take the table out of it and add that.")
+    size = sum(part.file_size for part in parts)
+    bomb = size > max(SMALL, MAX_RATIO * path.stat().st_size)
+    if bomb or len(parts) > MAX_PARTS or size > MAX_UNPACKED:
+        fix = "Save the sheet you need as .csv and add that file."
+        raise refusal(name, f"It unfolds to {gib(size)}, which is more than a table of this size should.", fix)
+
+
+def load(path: Path, name: str) -> tuple[list[str], dict[str, Sheet], list[str]]:
+    """All sheets by name, each with its filled rows and their numbers, and the names of those that are broken."""
+    lines = guarded.lines("xlsx", path, name)
+    names = [str(label) for label in next(lines)["sheets"]]
+    sheets: dict[str, Sheet] = {label: [] for label in names}
+    broken = []
+    for line in lines:
+        if isinstance(line, dict):
+            broken.append(line["broken"])
+        else:
+            sheets[names[line[0]]].append((line[1], line[2]))
+    if broken and not any(sheets.values()):
+        raise guarded.failure("damaged", 0, name)
+    return names, sheets, broken
+
+
+def promise(rows: Sheet) -> tuple[bool, bool]:
+    """How much a sheet looks like examples: known column names, and more than one row."""
+    known = max(sum(is_known(cell) for cell in cells if cell.strip()) for _, cells in rows[:30])
+    return known >= 2, len(rows) > 1

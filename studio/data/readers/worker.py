@@ -1,0 +1,143 @@
+"""Parses one Excel or Parquet file in a process of its own, with limits on memory and time, and prints its rows as JSON.
+
+Run as a script by `guarded.py`, never imported by the app; it uses nothing of the app, so that it starts quickly.
+A small file of either kind can unfold to any size, and a parser that runs out of memory may take its process with it.
+
+    worker.py xlsx|parquet PATH MEMORY SECONDS MAX_ROWS MAX_COLUMNS MAX_VALUES MAX_UNPACKED
+
+Lines of output: {"sheets": [names]} or {"columns": [names]} first, then [sheet index, row number, [cells]] each or
+{"broken": sheet}, then {"end": true}. Instead of the rest, {"error": kind, "found": number} where kind is damaged,
+password, rows, columns, values, memory or unpacked.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import json
+import sys
+from typing import Any
+
+
+def say(value: Any) -> None:
+    """Print one line of JSON."""
+    sys.stdout.write(json.dumps(value, default=plain) + "\n")
+
+
+def fail(kind: str, found: int = 0) -> None:
+    """Say what is wrong and leave."""
+    say({"error": kind, "found": found})
+    sys.stdout.flush()
+    sys.exit(0)
+
+
+def plain(value: Any) -> Any:
+    """JSON's stand-in for a value it has no form for."""
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+def cell_text(value: Any) -> str:
+    """A sheet's cell as people see it: whole numbers without a point, dates as 2020-03-17."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
+        return str(int(value))
+    if isinstance(value, datetime.datetime):
+        return value.isoformat(" ")
+    return str(value)
+
+
+def read_workbook(path: str, max_rows: int, max_columns: int, max_values: int) -> None:
+    """Print every sheet of a workbook."""
+    from python_calamine import CalamineError, CalamineWorkbook, PasswordError  # noqa: PLC0415
+
+    try:
+        book = CalamineWorkbook.from_path(path)
+        names = list(book.sheet_names)
+    except PasswordError:
+        fail("password")
+    say({"sheets": names})
+    values = 0
+    for index, name in enumerate(names):
+        try:
+            sheet = book.get_sheet_by_name(name)
+        except CalamineError:
+            say({"broken": name})  # a chart, or a damaged sheet beside good ones
+            continue
+        if sheet.start is None:
+            continue
+        values += sheet.height * sheet.width
+        if sheet.height > max_rows + 100:
+            fail("rows", sheet.height)
+        if sheet.width > max_columns:
+            fail("columns", sheet.width)
+        if values > max_values:
+            fail("values", values)
+        for number, row in enumerate(sheet.iter_rows(), start=1):  # from row 1 of the sheet, also where that is empty
+            if any(cell != "" for cell in row):
+                say([index, number, [cell_text(cell) for cell in row]])
+
+
+def read_table(path: str, max_rows: int, max_columns: int, max_values: int, max_unpacked: int) -> None:
+    """Print a Parquet file, after its declared sizes were found to be within the limits."""
+    import pyarrow as pa  # noqa: PLC0415
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    pa.set_memory_pool(pa.system_memory_pool())
+    with pq.ParquetFile(path, thrift_string_size_limit=2**24, thrift_container_size_limit=2**20) as file:
+        about = file.metadata
+        if about.num_rows > max_rows:
+            fail("rows", about.num_rows)
+        if about.num_columns > max_columns:
+            fail("columns", about.num_columns)
+        chunks = [
+            about.row_group(group).column(column) for group in range(about.num_row_groups) for column in range(about.num_columns)
+        ]
+        if (unpacked := sum(chunk.total_uncompressed_size for chunk in chunks)) > max_unpacked:
+            fail("unpacked", unpacked)
+        if (values := sum(chunk.num_values for chunk in chunks)) > max_values:
+            fail("values", values)
+        # repeated values are stored once, so that only decoding shows their real size
+        real = 0
+        for batch in file.iter_batches(batch_size=256, use_threads=False):
+            real += batch.nbytes
+            if real > max_unpacked:
+                fail("unpacked", real)
+        say({"columns": list(file.schema_arrow.names)})
+        number = 0
+        for batch in file.iter_batches(batch_size=256, use_threads=False):
+            columns = [column.to_pylist() for column in batch.columns]
+            for cells in zip(*columns, strict=True):
+                number += 1
+                say([0, number, cells])
+
+
+def limit(memory: int, seconds: int) -> None:
+    """Bound this process. Where the system has no such limits (Windows), the parent's time and output limits remain."""
+    with contextlib.suppress(ImportError, ValueError, OSError):
+        import resource  # noqa: PLC0415
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
+        resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
+
+
+def main(arguments: list[str]) -> None:
+    """Read the file named on the command line."""
+    kind, path, *numbers = arguments
+    memory, seconds, max_rows, max_columns, max_values, max_unpacked = map(int, numbers)
+    limit(memory, seconds)
+    try:
+        if kind == "xlsx":
+            read_workbook(path, max_rows, max_columns, max_values)
+        else:
+            read_table(path, max_rows, max_columns, max_values, max_unpacked)
+    except MemoryError:
+        fail("memory")
+    except Exception as error:  # noqa: BLE001 - parsers of untrusted files raise all kinds; the parent words it
+        fail("memory" if "alloc" in str(error) or "memory" in str(error) else "damaged")
+    say({"end": True})
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,493 @@
+"""1 Data: from a sample, a file or a pasted table to a data set."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+from markupsafe import Markup
+
+from studio.data.detect import FORMATS
+from studio.data.read import SUFFIXES
+from studio.drafts import MOST_KEPT_ASIDE, Opened, nice_name
+from studio.errors import StudioError
+from studio.records import Dataset, Example
+from studio.samples import samples, save_sample
+from studio.ui import examples as shown
+from studio.ui import pieces, words
+from studio.ui.guard import Wiring, told
+from studio.ui.studio import Studio
+from studio.workspace import gib
+
+ROLE_SLOTS = 4  # no format has more roles
+FILE_TYPES = list(SUFFIXES)
+MAX_PASTE = 5_000_000  # characters
+
+
+@dataclass(frozen=True)
+class View:
+    """The tab's components. `at` is the row that is shown."""
+
+    notice: gr.HTML
+    draft_id: gr.State
+    at: gr.State
+    start: gr.Column
+    saved_area: gr.Column
+    saved: gr.Dropdown
+    samples: gr.HTML
+    upload: gr.File
+    paste_link: gr.Button
+    paste_area: gr.Column
+    paste: gr.Textbox
+    paste_go: gr.Button
+    filled: gr.Column
+    file: gr.HTML
+    other: gr.Button
+    again: gr.Button
+    sheet: gr.Dropdown
+    reading: gr.Column
+    header: gr.Radio
+    encoding: gr.Dropdown
+    delimiter: gr.Dropdown
+    columns: gr.Column
+    columns_head: gr.HTML
+    format: gr.Dropdown
+    roles: tuple[gr.Dropdown, ...]
+    example_head: gr.HTML
+    before: gr.Button
+    after: gr.Button
+    example: gr.HTML
+    see_tokens: gr.Checkbox
+    tokens: gr.HTML
+    shares: gr.HTML
+    share_more: gr.Row
+    validation: gr.Slider
+    seed: gr.Number
+    name: gr.Textbox
+    summary: gr.HTML
+    next_note: gr.HTML
+    next: gr.Button
+
+
+def build() -> View:
+    """Layout only."""
+    made: dict[str, Any] = {"draft_id": gr.State(None), "at": gr.State(0)}
+    pieces.html(pieces.purpose(words.DATA_PURPOSE))
+    made["notice"] = pieces.notice_area()
+    with gr.Column(elem_classes="work", min_width=0) as made["start"]:
+        _build_start(made)
+    with gr.Column(elem_classes="work", min_width=0, visible=False) as made["filled"], pieces.split():
+        with pieces.work():
+            _build_file(made)
+            _build_columns(made)
+            _build_example(made)
+            with pieces.card():
+                pieces.html(pieces.head(words.SHARE_TITLE, words.SHARE_NOTE))
+                made["shares"] = pieces.html()
+                with pieces.pair(elem_id="share-more") as made["share_more"]:
+                    made["validation"] = gr.Slider(
+                        0,
+                        MOST_KEPT_ASIDE,
+                        value=0.1,
+                        step=0.01,
+                        label=words.SHARE_LABEL,
+                        info=words.SHARE_HELP,
+                        buttons=[],
+                        interactive=True,
+                        elem_classes="advanced-only",
+                    )
+                    made["seed"] = gr.Number(
+                        42, label=words.SEED_LABEL, info=words.SEED_HELP, step=1, interactive=True, elem_classes="advanced-only"
+                    )
+        with pieces.side():
+            made["summary"] = pieces.html()
+    made["next_note"], made["next"] = pieces.next_step(words.FIRST_DATA, words.NOTHING_LEAVES, enabled=False)
+    return View(**made)
+
+
+def _build_start(made: dict[str, Any]) -> None:
+    with gr.Column(elem_classes="tight", min_width=0):
+        pieces.html(Markup("<h2>{}</h2>").format(words.TRY_SAMPLE))
+        made["samples"] = pieces.html(shown.sample_cards(samples(), 0), js_on_load=shown.SAMPLES_JS)
+    with gr.Column(elem_classes="tight", min_width=0):
+        pieces.html(Markup("<h2>{}</h2>").format(words.BRING_OWN))
+        made["upload"] = gr.File(
+            label="Your file", show_label=False, elem_classes="drop", height=144, file_types=FILE_TYPES, file_count="single"
+        )
+        with gr.Row(elem_classes="hint"):
+            pieces.html(pieces.small(words.FILE_HINT))
+            made["paste_link"] = gr.Button(words.PASTE, size="sm", elem_classes="as-link")
+        with gr.Column(elem_classes="card", min_width=0, visible=False) as made["paste_area"]:
+            made["paste"] = gr.Textbox(
+                label=words.PASTE_LABEL, info=words.PASTE_HINT, lines=8, max_lines=16, max_length=MAX_PASTE, interactive=True
+            )
+            with pieces.buttons():
+                made["paste_go"] = gr.Button(words.PASTE_GO, size="sm", variant="primary")
+    with gr.Column(elem_classes="tight", min_width=0, visible=False) as made["saved_area"]:
+        pieces.html(Markup("<h2>{}</h2>").format(words.HAVE_DATA))
+        with pieces.card():
+            made["saved"] = gr.Dropdown([], label=words.HAVE_DATA_HINT, value=None, interactive=True)
+
+
+def _build_file(made: dict[str, Any]) -> None:
+    with pieces.card():
+        with gr.Row(elem_classes="file-row"):
+            made["file"] = pieces.html()
+            with pieces.buttons("end"):
+                made["again"] = gr.Button(words.CHANGE_COPY, size="sm", visible=False)
+                made["other"] = gr.Button(words.OTHER_DATA, size="sm")
+        made["sheet"] = gr.Dropdown([], label=words.SHEET_LABEL, visible=False, interactive=True)
+        with gr.Column(elem_classes="advanced-only", min_width=0) as made["reading"]:
+            made["name"] = gr.Textbox(label=words.DATA_NAME, max_length=80, interactive=True)
+            made["header"] = gr.Radio(
+                words.HEADER_CHOICES, value="auto", label=words.HEADER_LABEL, elem_classes="seg", interactive=True
+            )
+            with pieces.pair():
+                made["encoding"] = gr.Dropdown(
+                    words.ENCODING_CHOICES, value="", label=words.ENCODING_LABEL, interactive=True, filterable=False
+                )
+                made["delimiter"] = gr.Dropdown(
+                    words.DELIMITER_CHOICES, value="", label=words.DELIMITER_LABEL, interactive=True, filterable=False
+                )
+
+
+def _build_columns(made: dict[str, Any]) -> None:
+    with pieces.card() as made["columns"]:
+        made["columns_head"] = pieces.html(pieces.head(words.COLUMNS_TITLE))
+        choices = [(form.label, key) for key, form in FORMATS.items()]
+        made["format"] = gr.Dropdown(choices, value=choices[0][1], label=words.FORMAT_LABEL, interactive=True, filterable=False)
+        with gr.Row(elem_classes="pair"):
+            made["roles"] = tuple(
+                gr.Dropdown([], label=f"Column {slot + 1}", visible=False, interactive=True, filterable=False)
+                for slot in range(ROLE_SLOTS)
+            )
+
+
+def _build_example(made: dict[str, Any]) -> None:
+    with pieces.card():
+        with gr.Row(elem_classes="file-row"):
+            made["example_head"] = pieces.html(pieces.head(words.EXAMPLE_TITLE))
+            with pieces.buttons("end"):
+                made["before"] = gr.Button(words.BEFORE, size="sm")
+                made["after"] = gr.Button(words.AFTER, size="sm")
+        made["example"] = pieces.html()
+        made["see_tokens"] = gr.Checkbox(label=words.SHOW_TOKENS, value=False, interactive=True)
+        made["tokens"] = pieces.html(elem_classes="hidden-empty")
+
+
+def connect(studio: Studio, view: View, shell: Any) -> None:
+    """Wiring only."""
+    on = Wiring(studio, view, shell)
+    row = [view.draft_id, shell.dataset_id, shell.model_id, view.at, view.see_tokens]
+    on(view.samples.select, use_sample, event=True, show_progress_on=view.samples)
+    on(view.upload.upload, take_file, [view.upload, shell.model_id, view.see_tokens], show_progress_on=view.upload)
+    on(view.paste_link.click, show_paste, queue=False)
+    on(view.paste_go.click, take_text, [view.paste, shell.model_id, view.see_tokens], show_progress_on=view.paste)
+    on(view.saved.input, use_saved, [view.saved])
+    on(view.other.click, use_other, [view.draft_id])
+    on(view.again.click, read_anew, [shell.dataset_id, shell.model_id, view.see_tokens], show_progress_on=view.file)
+    on(view.before.click, step_row(-1), row)
+    on(view.after.click, step_row(1), row)
+    on(view.see_tokens.input, step_row(0), row, show_progress_on=view.tokens)
+    draft = [view.draft_id, shell.model_id, view.see_tokens]
+    on(view.sheet.input, change(read_with("sheet")), [*draft, view.sheet], show_progress_on=view.file)
+    on(view.header.input, change(read_with("header")), [*draft, view.header], show_progress_on=view.file)
+    on(view.encoding.input, change(read_with("encoding")), [*draft, view.encoding], show_progress_on=view.file)
+    on(view.delimiter.input, change(read_with("delimiter")), [*draft, view.delimiter], show_progress_on=view.file)
+    on(view.format.input, change(choose_format), [*draft, view.format])
+    for slot, box in enumerate(view.roles):
+        on(box.input, change(choose_role(slot)), [*draft, box])
+    share = [*draft, view.validation, view.seed]
+    on(view.validation.release, change(share_out), share)
+    on(view.seed.submit, change(share_out), share)
+    on(view.seed.blur, change(share_out), share)
+    on(view.next.click, save, [view.draft_id, shell.dataset_id, view.name], show_progress_on=view.next_note)
+
+
+# ---- what is shown
+
+
+def refresh(studio: Studio, view: View, shell: Any, dataset_id: str | None, model_id: str, run_id: str | None) -> dict[Any, Any]:
+    """The chosen data set; else a draft that was left open; else the ways to begin."""
+    if dataset_id in studio.datasets.ids():
+        return show_dataset(studio, view, studio.datasets.get(dataset_id))
+    if draft_id := studio.drafts.newest():
+        try:
+            return show_draft(studio, view, studio.drafts.open(draft_id), model_id)
+        except StudioError:
+            studio.drafts.delete(draft_id)  # it can no longer be read; its file is with its owner
+    return show_start(studio, view)
+
+
+def show_start(studio: Studio, view: View) -> dict[Any, Any]:
+    """Samples first, then the drop zone, then what was saved before."""
+    starter = studio.catalog.get("starter")
+    names = [
+        (f"{record.name}, {pieces.count(record.rows, 'row')}", record.id)
+        for record in map(studio.datasets.get, studio.datasets.ids())
+    ]
+    return {
+        view.draft_id: None,
+        view.start: gr.update(visible=True),
+        view.filled: gr.update(visible=False),
+        view.samples: pieces.show(shown.sample_cards(samples(), 0 if starter.ready else starter.download_bytes)),
+        view.upload: None,
+        view.paste: gr.update(value=""),
+        view.saved_area: gr.update(visible=bool(names)),
+        view.saved: gr.update(choices=names, value=None),
+        view.next: gr.update(value=words.FIRST_DATA, interactive=False),
+        view.next_note: pieces.next_note(words.NOTHING_LEAVES),
+    }
+
+
+def show_draft(studio: Studio, view: View, opened: Opened, model_id: str, at: int = 0, tokens: bool = False) -> dict[Any, Any]:
+    """Everything about a draft, with every control as the draft has it."""
+    draft, reading, mapping = opened.draft, opened.reading, opened.mapping
+    rows = opened.converted.examples
+    form = FORMATS[mapping.format]
+    more = [reading.sheet and f"sheet “{reading.sheet}”", reading.encoding, words.DELIMITER_NAMES.get(reading.delimiter, "")]
+    line = shown.file_line(
+        draft.name,
+        ", ".join(item for item in more if item),
+        len(reading.rows) + len(reading.left_out),
+        opened.left_out,
+        len(opened.left_out),
+        reading.notes,
+    )
+    header = {None: "auto", True: "yes", False: "no"}[draft.options.header]
+    changes = {
+        view.draft_id: draft.id,
+        view.file: pieces.show(line),
+        view.again: gr.update(visible=False),
+        view.sheet: gr.update(visible=len(reading.sheets) > 1, choices=list(reading.sheets), value=reading.sheet or None),
+        view.reading: gr.update(visible=True),
+        view.name: gr.update(value=nice_name(draft)),
+        view.header: gr.update(value=header, visible=not draft.pasted and reading.kind in {"csv", "tsv", "xlsx"}),
+        view.encoding: gr.update(
+            value=draft.options.encoding, visible=not draft.pasted and reading.kind not in {"xlsx", "parquet"}
+        ),
+        view.delimiter: gr.update(value=draft.options.delimiter, visible=not draft.pasted and reading.kind in {"csv", "tsv"}),
+        view.columns: gr.update(visible=True),
+        view.columns_head: pieces.show(
+            pieces.head(words.COLUMNS_TITLE, words.COLUMNS_NOTE[mapping.sure].format(reason=mapping.reason))
+        ),
+        view.format: gr.update(value=mapping.format),
+        view.shares: pieces.show(shown.shares(opened.counts)),
+        view.share_more: gr.update(visible=True),
+        view.validation: gr.update(value=draft.validation),
+        view.seed: gr.update(value=draft.seed),
+        view.summary: pieces.show(shown.summary(form.label, rows, opened.counts, len(opened.left_out), {})),
+    }
+    changes |= show_roles(view, form, mapping.columns, reading.columns)
+    changes |= show_row(studio, view, rows, at, model_id, tokens)
+    return changes | show_filled(studio, view, bool(rows))
+
+
+def show_roles(view: View, form: Any, chosen: Any, columns: Sequence[str]) -> dict[Any, Any]:
+    """One dropdown for each role of the format."""
+    changes = {}
+    for slot, box in enumerate(view.roles):
+        if slot >= len(form.roles):
+            changes[box] = gr.update(visible=False, choices=[], value=None)
+            continue
+        role = form.roles[slot]
+        names = [*([] if role.required else [("None", "")]), *[(pieces.short(name, 60), name) for name in columns]]
+        value = chosen.get(role.key, None if role.required else "")
+        changes[box] = gr.update(visible=True, label=role.label, choices=names, value=value)
+    return changes
+
+
+def show_dataset(
+    studio: Studio, view: View, record: Dataset, at: int = 0, model_id: str = "", tokens: bool = False
+) -> dict[Any, Any]:
+    """A saved set: it never changes, so there is nothing to edit."""
+    rows = studio.rows(record.id)
+    left_out = studio.datasets.left_out(record.id)
+    has_file = (studio.datasets.folder(record.id) / "original").is_dir()
+    origin = record.provenance
+    about = {"Licence": origin.get("licence"), "Written by": "a machine" if origin.get("machine_written") else None}
+    kind = FORMATS[record.format].label if record.format in FORMATS else record.format
+    file_name = str(origin.get("original_file") or "")
+    line = shown.file_line(record.name, file_name, record.rows + record.left_out, left_out, record.left_out, ())
+    changes = {
+        view.draft_id: None,
+        view.file: pieces.show(line),
+        view.again: gr.update(visible=has_file and not record.sample),
+        view.sheet: gr.update(visible=False),
+        view.reading: gr.update(visible=False),
+        view.columns: gr.update(visible=False),
+        view.shares: pieces.show(shown.shares(record.counts)),
+        view.share_more: gr.update(visible=False),
+        view.summary: pieces.show(shown.summary(kind, rows, record.counts, record.left_out, about)),
+    }
+    changes |= show_row(studio, view, rows, at, model_id, tokens)
+    return changes | show_filled(studio, view, True, fetch=False)
+
+
+def show_filled(studio: Studio, view: View, usable: bool, *, fetch: bool = True) -> dict[Any, Any]:
+    """The page with data on it, and the way on, which names what it fetches."""
+    starter = studio.catalog.get("starter")
+    note = words.NEXT_MODEL_NOTE
+    if fetch and not starter.ready:
+        note = words.FETCHES.format(size=gib(starter.download_bytes)) + "."
+    return {
+        view.start: gr.update(visible=False),
+        view.filled: gr.update(visible=True),
+        view.next: gr.update(value=words.NEXT_MODEL if usable else words.FIRST_DATA, interactive=usable),
+        view.next_note: pieces.next_note(note if usable else words.NO_ROW_NOTE),
+    }
+
+
+def show_row(studio: Studio, view: View, rows: Sequence[Example], at: int, model_id: str, tokens: bool) -> dict[Any, Any]:
+    """One example, and its tokens where they are asked for."""
+    at = at % len(rows) if rows else 0
+    example = rows[at] if rows else None
+    return {
+        view.at: at,
+        view.example_head: pieces.show(pieces.head(words.EXAMPLE_TITLE, shown.example_note(at, len(rows), example))),
+        view.example: pieces.show(shown.one_example(example)),
+        view.before: gr.update(interactive=len(rows) > 1),
+        view.after: gr.update(interactive=len(rows) > 1),
+        view.see_tokens: gr.update(value=tokens),
+        view.tokens: pieces.show(token_picture(studio, example, model_id) if tokens and example else ""),
+    }
+
+
+def token_picture(studio: Studio, example: Example, model_id: str) -> Markup:
+    """The exact pieces the chosen model reads, or why they cannot be shown yet."""
+    if not studio.catalog.get(model_id).ready:
+        return pieces.small(words.TOKENS_LATER)
+    seen = studio.tokens.view(model_id, example)
+    if isinstance(seen, str):
+        return pieces.small(seen)
+    view, learned, cut_turns = seen
+    return pieces.tokens(view) + shown.token_legend(learned, cut_turns)
+
+
+# ---- handlers
+
+
+def use_sample(studio: Studio, view: View, shell: Any, event: gr.EventData) -> dict[Any, Any]:
+    """One click: the sample's data set, the starter on its way, on to the model."""
+    record = save_sample(studio.workspace, str(getattr(event, "id", "")))
+    studio.prefetch("starter")
+    return {
+        **show_dataset(studio, view, record),
+        shell.dataset_id: record.id,
+        shell.model_id: "starter",
+        **shell.go("model"),
+    }
+
+
+def take_file(studio: Studio, view: View, shell: Any, path: Any, model_id: str, tokens: bool) -> dict[Any, Any]:
+    """Read an uploaded file into a draft."""
+    try:
+        opened = studio.drafts.take_upload(str(path))
+    except StudioError as error:
+        return {view.notice: pieces.show(told(error)), view.upload: None}
+    return {**show_draft(studio, view, opened, model_id, tokens=tokens), view.upload: None}
+
+
+def show_paste(studio: Studio, view: View, shell: Any) -> dict[Any, Any]:
+    """Open the box to paste into."""
+    return {view.paste_area: gr.update(visible=True)}
+
+
+def take_text(studio: Studio, view: View, shell: Any, text: Any, model_id: str, tokens: bool) -> dict[Any, Any]:
+    """Read a pasted table into a draft."""
+    if not isinstance(text, str) or not text.strip():
+        raise StudioError("There is no table yet.", "The box is empty.", "Paste some rows into it.")
+    if len(text) > MAX_PASTE:
+        raise StudioError(
+            "This table was not read.", "It is longer than five million characters.", "Save it as a file and drop that."
+        )
+    opened = studio.drafts.take_text(text)
+    return {**show_draft(studio, view, opened, model_id, tokens=tokens), view.paste_area: gr.update(visible=False)}
+
+
+def use_saved(studio: Studio, view: View, shell: Any, dataset_id: Any) -> dict[Any, Any]:
+    """Take up a data set made before."""
+    record = studio.datasets.get(dataset_id)
+    return {**show_dataset(studio, view, record), shell.dataset_id: record.id}
+
+
+def use_other(studio: Studio, view: View, shell: Any, draft_id: Any) -> dict[Any, Any]:
+    """Back to the beginning; what was saved stays in the list."""
+    if draft_id:
+        studio.drafts.delete(draft_id)
+    return {**show_start(studio, view), shell.dataset_id: None}
+
+
+def read_anew(studio: Studio, view: View, shell: Any, dataset_id: Any, model_id: str, tokens: bool) -> dict[Any, Any]:
+    """Open a copy of a saved set's file, to read it another way."""
+    opened = studio.drafts.take_dataset(dataset_id)
+    return {**show_draft(studio, view, opened, model_id, tokens=tokens), shell.dataset_id: None}
+
+
+def step_row(by: int) -> Callable:
+    """A handler that shows the row `by` further on (0: the same)."""
+
+    def show(studio: Studio, view: View, shell: Any, draft_id: Any, dataset_id: Any, *about: Any) -> dict:
+        model_id, at, tokens = about
+        rows = studio.drafts.open(draft_id).converted.examples if draft_id else studio.rows(dataset_id)
+        return show_row(studio, view, rows, (at if isinstance(at, int) else 0) + by, model_id, bool(tokens))
+
+    return show
+
+
+def change(act: Callable[..., Opened]) -> Callable:
+    """A handler that changes the draft; where that cannot be, the page shows the draft as it still is, and says why."""
+
+    def handle(studio: Studio, view: View, shell: Any, draft_id: Any, model_id: str, tokens: bool, *values: Any) -> dict:
+        try:
+            return show_draft(studio, view, act(studio, draft_id, *values), model_id, tokens=bool(tokens))
+        except StudioError as error:
+            opened = studio.drafts.open(draft_id)
+            return {**show_draft(studio, view, opened, model_id, tokens=bool(tokens)), view.notice: pieces.show(told(error))}
+
+    return handle
+
+
+def read_with(option: str) -> Callable[..., Opened]:
+    """Read the file again with one option changed."""
+
+    def act(studio: Studio, draft_id: Any, value: Any) -> Opened:
+        if option == "header":
+            value = {"auto": None, "yes": True, "no": False}.get(value)
+        return studio.drafts.read_again(draft_id, **{option: value})
+
+    return act
+
+
+def choose_format(studio: Studio, draft_id: Any, chosen: Any) -> Opened:
+    """Take the rows for another kind of examples."""
+    return studio.drafts.choose_format(draft_id, chosen)
+
+
+def choose_role(slot: int) -> Callable[..., Opened]:
+    """Give the role of one dropdown another column."""
+
+    def act(studio: Studio, draft_id: Any, column: Any) -> Opened:
+        roles = FORMATS[studio.drafts.open(draft_id).mapping.format].roles
+        if slot >= len(roles):
+            raise StudioError("This column cannot be chosen.", "", "Pick another.")
+        return studio.drafts.choose_column(draft_id, roles[slot].key, column or "")
+
+    return act
+
+
+def share_out(studio: Studio, draft_id: Any, validation: Any, seed: Any) -> Opened:
+    """Share the rows out anew."""
+    return studio.drafts.share_out(draft_id, validation=validation, seed=seed)
+
+
+def save(studio: Studio, view: View, shell: Any, draft_id: Any, dataset_id: Any, name: Any) -> dict[Any, Any]:
+    """Make the data set, start fetching the starter, go on to the model."""
+    if not draft_id:
+        studio.datasets.get(dataset_id)
+        return shell.go("model")
+    record = studio.drafts.save(draft_id, name if isinstance(name, str) else "")
+    studio.prefetch("starter")
+    return {**show_dataset(studio, view, record), shell.dataset_id: record.id, **shell.go("model")}

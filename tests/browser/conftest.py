@@ -1,0 +1,119 @@
+"""The real app in a process of its own, and a real Chromium. Skips where there is none."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+AXE = Path(__file__).with_name("node_modules") / "axe-core" / "axe.min.js"
+CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser") or ""
+ARGUMENTS = [
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
+    *("--disable-component-update", "--disable-sync", "--disable-dev-shm-usage"),
+]
+START_SECONDS = 60
+
+
+@dataclass
+class App:
+    """A running app. `stop()` ends it as Ctrl-C would."""
+
+    address: str
+    workspace: Path
+    process: subprocess.Popen
+
+    def stop(self) -> int:
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(45)
+
+
+def start(workspace: Path, *arguments: str) -> App:
+    """Start `python app.py` and wait for its line with the address."""
+    command = [sys.executable, "app.py", "--workspace", str(workspace), "--no-open", *arguments]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    deadline, said = time.monotonic() + START_SECONDS, ""
+    while time.monotonic() < deadline and process.poll() is None:
+        said += process.stdout.readline()
+        if found := re.search(r"http://[^\s]+", said):
+            return App(found[0].rstrip("."), workspace, process)
+    process.kill()
+    raise AssertionError(f"the app did not start: {said}")
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> Iterator[App]:
+    """An app of its own for one test, in an empty workspace."""
+    running = start(tmp_path / "workspace")
+    yield running
+    if running.process.poll() is None:
+        running.stop()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator:
+    """One browser for all tests."""
+    if not CHROMIUM:
+        pytest.skip("no chromium on this computer")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as player:
+        browser = player.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(chromium) -> Iterator[Callable]:
+    """visit(address, width=1440, dark=False) -> Page. At the end: no console error, no dialog, no request elsewhere."""
+    contexts, seen = [], []
+
+    def open_page(address: str, *, width: int = 1440, dark: bool = False):
+        context = chromium.new_context(
+            viewport={"width": width, "height": 900}, color_scheme="dark" if dark else "light", locale="en-GB"
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: seen.append(f"console: {message.text}") if message.type == "error" else None)
+        page.on("pageerror", lambda error: seen.append(f"error: {error}"))
+        page.on("dialog", lambda dialog: (seen.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+        local = (address, "data:", "blob:")
+        page.on("request", lambda asked: None if asked.url.startswith(local) else seen.append(f"elsewhere: {asked.url}"))
+        page.goto(address)
+        page.locator("[role=tab]:visible").first.wait_for()
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert not seen, seen
+
+
+def tab(page, name: str) -> None:
+    """Open a tab by the words on it."""
+    page.locator("[role=tab]:visible", has_text=name).click()
+
+
+def faults(page) -> list[str]:
+    """What axe finds against WCAG 2.2 AA in the page as it is."""
+    if not AXE.is_file():
+        pytest.skip("axe-core is not installed: npm ci in tests/browser")
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    rules = ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"]
+    found = page.evaluate("(tags) => axe.run(document, {runOnly: tags})", rules)
+    return [f"{item['id']}: {node['html'][:160]}" for item in found["violations"] for node in item["nodes"]]
+
+
+def sideways(page) -> int:
+    """Pixels by which the page is wider than the window."""
+    return page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
