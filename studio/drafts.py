@@ -108,13 +108,17 @@ class Drafts:
             with contextlib.suppress(OSError):
                 path.parent.rmdir()
 
-    def take_text(self, text: str) -> Opened:
-        """A draft of a pasted table. Raises StudioError when it cannot be read."""
+    def take_text(self, text: str, **about: Any) -> Opened:
+        """A draft of a pasted table; `about` sets other fields of the draft. Raises StudioError when it cannot be read."""
         read_pasted(text)  # says what is wrong before anything is kept
         folder = self.workspace.new_folder("cache", f"{PREFIX}pasted")
-        (folder / "source").mkdir()
-        write_text(folder / "source" / "pasted.txt", text)
-        return self._keep(Draft(folder.name, PASTED, "pasted.txt", pasted=True))
+        try:
+            (folder / "source").mkdir()
+            write_text(folder / "source" / "pasted.txt", text)
+            return self._keep(Draft(folder.name, PASTED, "pasted.txt", pasted=True, **about))
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
 
     def take_dataset(self, dataset_id: str) -> Opened:
         """A draft that reads the file of a data set anew, beginning as that data set was made."""
@@ -130,11 +134,11 @@ class Drafts:
             header=how.get("header") if isinstance(how.get("header"), bool) else None,
         )
         name = str(record.provenance.get("original_file") or record.name)
-        if name == PASTED:
-            return self.take_text(original.read_text(encoding="utf-8"))
-        about = {"options": options, "seed": record.seed, "parent": record.id}
+        about: dict[str, Any] = {"options": options, "seed": record.seed, "parent": record.id}
         if record.mapping.get("format") in FORMATS:
             about |= {"format": record.mapping["format"], "columns": dict(record.mapping.get("columns") or {})}
+        if name == PASTED:
+            return self.take_text(original.read_text(encoding="utf-8"), **about)
         return self._begin(original, name, **about)
 
     def _begin(self, path: Path, name: str, **about: Any) -> Opened:

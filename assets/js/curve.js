@@ -243,7 +243,9 @@ function fresh() {
   const data = props.value || {};
   canvas.setAttribute("aria-label", data.label || "No steps yet");
   const weight = element.querySelector(".weight");
-  weight.textContent = data.weight ? ", smoothed with weight " + data.weight : "";
+  weight.textContent = data.weight
+    ? "Smoothed: an exponential moving average that keeps " + data.weight + " of itself at each step."
+    : "";
   ask();
   table();
 }

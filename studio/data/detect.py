@@ -235,6 +235,6 @@ def is_words(value: Any) -> bool:
     if not isinstance(value, str) or is_number(value):
         return False
     plain = value.strip()
-    if len(plain) >= 8 and " " not in plain and plain.isascii() and any(map(str.isdigit, plain)):
+    if len(plain) >= 8 and " " not in plain and plain.isascii() and sum(map(str.isdigit, plain)) > 2:
         return False
     return any(char.isalpha() for char in plain) and not plain.lower().startswith(("http://", "https://", "www."))

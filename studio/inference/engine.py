@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from studio.data.encode import prompt_ids, stop_ids
 from studio.errors import Busy, NotFound, StudioError
+from studio.inference.conversation import check_messages, check_numbers
 from studio.inference.decode import Text, decode, last_only, sampler
 from studio.inference.generate import context_of
 from studio.models import hardware, load
@@ -24,13 +24,10 @@ from studio.workspace import Workspace
 if TYPE_CHECKING:
     from studio.config import RunConfig
 
-SIDES = ("base", "tuned")
 ADAPTERS = {"base": "__base__", "tuned": "tuned"}  # peft's name for "no adapter", and ours
-ROLES = frozenset({"system", "user", "assistant"})
-MAX_CHARACTERS = 200_000  # of a whole conversation; more is refused before it is tokenised
-MAX_NEW_TOKENS = 4096
 WAIT_SECONDS = 120.0  # for another answer of this page to end
-HOLDER = "chat"
+CLOSE_SECONDS = 15.0  # for the answer being written to notice that the model is taken away
+HOLDER = "The chat"
 
 
 @dataclass(frozen=True)
@@ -126,8 +123,13 @@ class ChatEngine:
         """End the answer being written, drop the model and give the device back. Safe to call from any thread, and twice."""
         self._closing.set()
         try:
-            with self._turn:
-                self._let_go()
+            turn = self._turn
+            if not turn.acquire(timeout=CLOSE_SECONDS):
+                # its reader has stopped reading: leave the turn to it and give the others a new one
+                self._turn = turn = threading.Lock()
+                turn.acquire()
+            self._let_go()
+            turn.release()
         finally:
             self._closing.clear()
 
@@ -139,17 +141,17 @@ class ChatEngine:
     def _my_turn(self, cancel: threading.Event | None = None) -> Iterator[None]:
         """Wait until nobody else loads or answers. Raises Busy after a while, or when `cancel` is set."""
         deadline = time.monotonic() + WAIT_SECONDS
-        while not self._turn.acquire(timeout=0.05):
+        while not (turn := self._turn).acquire(timeout=0.05):
             if time.monotonic() > deadline or (cancel and cancel.is_set()):
                 raise Busy("The model is still answering.", "Somebody asked it before.", "Ask again in a moment.", HOLDER)
         try:
             yield
         finally:
-            self._turn.release()
+            turn.release()
 
     # ---- answering
 
-    def stream(
+    def stream(  # noqa: PLR0913 - what a chat can be asked for, all by keyword
         self,
         messages: Sequence[dict[str, str]],
         *,
@@ -196,12 +198,16 @@ class ChatEngine:
             # int8 picks its exact columns by looking at the whole batch, and DoRA cannot be mixed: there the base would
             # not be answering alone
             together = loaded.config.model.quantization != "int8" and not loaded.config.adapter.use_dora
+
+            def cut() -> bool:
+                return cancel.is_set() or self._closing.is_set() or self._loaded is not loaded
+
             for group in [sides] if together else [(side,) for side in sides]:
                 writing = _Writing(loaded, group, sampler(temperature, seed))
-                for found in writing.run(prompt, min(max_new_tokens, room), lambda: cancel.is_set() or self._closing.is_set()):
+                for found in writing.run(prompt, min(max_new_tokens, room), cut):
                     answers.update(found)
                     yield dict(answers)
-            if self._closing.is_set():
+            if self._closing.is_set() or self._loaded is not loaded:
                 raise StudioError("The answer was cut short.", "The model was closed to make room.", "Open it again later.")
 
     def base_logits(self, ids: Sequence[int]) -> Any:
@@ -253,16 +259,13 @@ class _Writing:
 
 
 def _after(before: Answer, text: Text, seconds: float, ended: str) -> Answer:
-    """The answer with what its text holds now."""
+    """The answer with what its text holds now. A pass that brought no token leaves its figures as they were."""
     count = len(text.ids)
-    grown = count > before.tokens
-    first = seconds if grown and before.first_token_seconds is None else before.first_token_seconds
-    took = seconds if grown or ended == "end" else before.seconds
-    writing = took - first if first is not None else 0.0
-    rate = (count - 1) / writing if count > 1 and writing > 0 else None
-    if not grown:  # the rate is over the tokens there are, not over the pass that ended the answer
-        took, rate = before.seconds, before.tokens_per_second
-    return Answer(text.text(), bool(ended), count, took, first, rate, ended)
+    if count == before.tokens:
+        return replace(before, text=text.text(), done=bool(ended), ended=ended)
+    first = seconds if before.first_token_seconds is None else before.first_token_seconds
+    rate = (count - 1) / (seconds - first) if count > 1 and seconds > first else None
+    return Answer(text.text(), bool(ended), count, seconds, first, rate, ended)
 
 
 def _forward(loaded: _Loaded, sides: tuple[str, ...]) -> Callable[..., Any]:
@@ -285,38 +288,6 @@ def stop_tokens(model: Any, tokenizer: Any) -> list[int]:
     named = getattr(getattr(model, "generation_config", None), "eos_token_id", None)
     named = named if isinstance(named, list) else [] if named is None else [named]
     return list(dict.fromkeys([*stop_ids(tokenizer), *named]))
-
-
-def check_messages(messages: Sequence[dict[str, str]]) -> None:
-    """Refuse what cannot be a conversation. Raises StudioError."""
-    fix = "Write a question and send it again."
-    if not isinstance(messages, (list, tuple)) or not messages:
-        raise StudioError("Nothing was asked.", "The message is empty.", fix)
-    for message in messages:
-        known = isinstance(message, dict) and message.get("role") in ROLES and isinstance(message.get("content"), str)
-        if not known:
-            raise StudioError("The conversation cannot be read.", "A turn of it is not text by a known speaker.", "Start over.")
-    if any(message["role"] == "system" for message in messages[1:]):
-        raise StudioError("The conversation cannot be read.", "Opening words stand in the middle of it.", "Start over.")
-    if messages[-1]["role"] != "user" or not messages[-1]["content"].strip():
-        raise StudioError("Nothing was asked.", "The message is empty.", fix)
-    size = sum(len(message["content"]) for message in messages)
-    if size > MAX_CHARACTERS:
-        raise StudioError(
-            "The conversation is too long.", f"It has {size:,} characters; {MAX_CHARACTERS:,} are allowed.", "Ask in fewer words."
-        )
-
-
-def check_numbers(sides: tuple[str, ...], temperature: float, max_new_tokens: int) -> None:
-    """Refuse settings no form sends. Raises StudioError."""
-    fair = isinstance(temperature, (int, float)) and not isinstance(temperature, bool) and math.isfinite(temperature)
-    whole = isinstance(max_new_tokens, int) and not isinstance(max_new_tokens, bool)
-    if not fair or not 0 <= temperature <= 2:
-        raise StudioError("Nothing was asked.", "The temperature must be between 0 and 2.", "Change it and send again.")
-    if not whole or not 1 <= max_new_tokens <= MAX_NEW_TOKENS:
-        raise StudioError("Nothing was asked.", f"An answer may have 1 to {MAX_NEW_TOKENS} tokens.", "Change it and send again.")
-    if not sides or len(set(sides)) != len(sides) or not set(sides) <= set(SIDES):
-        raise StudioError("Nothing was asked.", "No model was named to answer.", "Choose tuned, or both.")
 
 
 def _usable_dtype(name: str) -> str | None:

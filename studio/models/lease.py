@@ -30,7 +30,7 @@ class DeviceLease:
         """Hold the device for the length of the block; afterwards what the block dropped is given back to the system.
 
         Args:
-            holder: What the waiting are told, in words ("training “Bakery”", "chat").
+            holder: Who the waiting are told has it, in words ("Training “Bakery”", "The chat").
             timeout: Seconds to wait for it.
         Raises:
             Busy: Somebody else kept it; `.holder` says who.
@@ -40,7 +40,7 @@ class DeviceLease:
             by = self.holder()
             raise Busy(
                 "The model cannot be used for two things at once.",
-                f"It is in use for {by}." if by else "It is in use.",
+                f"{by} has it now." if by else "It is in use.",
                 "Wait until that is done, or stop it.",
                 holder=by,
             )

@@ -70,22 +70,25 @@ def answers(
     turn = turns[-1]
     engine.open(turn["run"])
     for side in sides:
-        turn["answers"][side]["note"] = words.WRITING
-    yield
+        turn["answers"][side]["note"] = words.WAITS_TURN
     for group, messages in together(turns, sides):
-        for found in engine.stream(messages, sides=group, cancel=cancel, **options):
+        for side in group:
+            turn["answers"][side]["note"] = words.WRITING
+        yield
+        for found in engine.stream(messages, sides=group, cancel=cancel, run_id=turn["run"], **options):
             for side, answer in found.items():
-                if not turn["answers"][side]["done"]:
-                    note = told_speed(answer, cut=cancel.is_set()) if answer.done else words.WRITING
-                    turn["answers"][side] |= {"text": conversation.clean(answer.text), "done": answer.done, "note": note}
+                note = ending(answer) if answer.done else words.WRITING
+                turn["answers"][side] |= {"text": conversation.clean(answer.text), "done": answer.done, "note": note}
             yield
-    conversation.end_turn(turn, words.CUT if cancel.is_set() else "")
+        if cancel.is_set():
+            break
+    conversation.end_turn(turn, words.CUT)
 
 
-def told_speed(answer: Answer, *, cut: bool) -> str:
-    """The line below an answer that ended."""
-    speed = conversation.speed(answer.tokens_per_second, answer.first_token_seconds)
-    return f"{words.CUT} {speed}".strip() if cut else speed
+def ending(answer: Answer) -> str:
+    """The line below an answer that ended: why, when it did not end by itself, and how fast it was."""
+    why = {"cancelled": words.CUT, "length": words.REACHED_LENGTH}.get(answer.ended, "")
+    return f"{why} {conversation.speed(answer.tokens_per_second, answer.first_token_seconds)}".strip()
 
 
 def together(turns: list[dict[str, Any]], sides: tuple[str, ...]) -> list[tuple[tuple[str, ...], list[dict[str, str]]]]:

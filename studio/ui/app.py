@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -146,10 +147,11 @@ def tab_labels(studio: Studio, dataset_id: str | None, run_id: str | None) -> di
     labels = dict(words.TAB_LABELS)
     if dataset_id in studio.datasets.ids():
         labels["data"] += " ✓"
-    shown = studio.jobs.running() or run_id
-    if shown and shown in studio.runs.ids():
-        labels["model"] += " ✓"
-        labels["train"] += f" {train_mark(studio.runs.status(shown))}"
+    shown = studio.live() or run_id
+    if shown:
+        with contextlib.suppress(StudioError):  # it was deleted since
+            labels["train"] += f" {train_mark(studio.runs.status(shown))}"
+            labels["model"] += " ✓"
     return labels
 
 

@@ -31,12 +31,13 @@ TEMPLATE = """
   <div class="plot"><canvas role="img" tabindex="0" aria-label="No steps yet"></canvas><div class="readout" hidden></div></div>
   <p class="sr" aria-live="polite"></p>
   <div class="legend">
-    <span><i class="key train"></i>on rows it learns from<span class="weight"></span></span>
+    <span><i class="key train"></i>on rows it learns from, smoothed</span>
     <span><i class="key kept"></i>on rows kept aside (validation)</span>
     <span><i class="key single"></i>single steps</span>
     <label class="log"><input type="checkbox">Log scale</label>
   </div>
   <details class="quiet"><summary>Show the numbers</summary>
+    <p class="small muted weight"></p>
     <div class="numbers" tabindex="0" role="region" aria-label="The numbers of the curve"><table>
       <thead><tr><th scope="col" class="num">Step</th><th scope="col" class="num">This step</th>
       <th scope="col" class="num">Smoothed</th><th scope="col" class="num">Kept aside</th></tr></thead><tbody></tbody>
@@ -65,7 +66,7 @@ def weight(total_steps: int) -> float:
     so that the part already drawn never changes.
     """
     span = max(3.0, total_steps / 12)
-    return round(1 - 2 / (span + 1), 2)
+    return round(1 - 2 / (span + 1), 4)
 
 
 def smooth(values: Sequence[float | None], weight: float) -> list[float | None]:

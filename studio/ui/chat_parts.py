@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
 from studio.errors import StudioError
+from studio.inference.engine import HOLDER
 from studio.records import RunStatus
 from studio.samples import sample
 from studio.ui import pieces, run_parts, telling
@@ -19,6 +20,23 @@ if TYPE_CHECKING:
 LONGEST_CHIP = 90  # characters of a suggested question
 CHIPS = 3
 
+# keeps the newest words in sight unless the person scrolled up
+TALK_JS = """
+let near = true, asked = 0;
+const box = () => element.querySelector('.talk');
+const follow = () => {
+  const talk = box();
+  if (!talk) { asked = 0; return; }
+  const turns = talk.querySelectorAll('.turn').length;
+  if (near || turns !== asked) talk.scrollTop = talk.scrollHeight;
+  asked = turns;
+};
+const watchScroll = () => { const talk = box(); near = !talk || talk.scrollTop + talk.clientHeight > talk.scrollHeight - 40; };
+element.addEventListener('scroll', watchScroll, true);
+watch('value', () => requestAnimationFrame(follow));
+follow();
+"""
+
 
 @dataclass(frozen=True)
 class Held:
@@ -29,6 +47,17 @@ class Held:
     name: str = ""
     status: RunStatus | None = None
 
+    @property
+    def key(self) -> tuple[str, str | None, bool]:
+        """Who it is; while this stays, only the progress can have moved."""
+        return self.who, self.run_id, bool(self.status and self.status.adapter_step is not None)
+
+    @property
+    def progress(self) -> tuple[Any, ...]:
+        """How far it is, as it is shown."""
+        status = self.status
+        return (status.step, status.total_steps, status.detail, telling.time_left(status)) if status else ()
+
 
 def held_by(studio: Studio) -> Held | None:
     """Who holds the computer, if it is somebody else than the chat of this app."""
@@ -36,7 +65,8 @@ def held_by(studio: Studio) -> Held | None:
         name = studio.runs.config(run_id).name
         return Held("training", run_id, name, studio.runs.status(run_id))
     holder = "" if studio.engine.opened else studio.lease.holder()
-    return Held(holder) if holder else None
+    # a chat in another process is told by the engine when it is opened; this one's may be loading in this moment
+    return Held(holder) if holder and holder != HOLDER else None
 
 
 def talkable(studio: Studio) -> list[tuple[str, str]]:
@@ -123,4 +153,4 @@ def who_answers(studio: Studio, run_id: str | None) -> Markup:
         ("Tuned", config.name),
         ("From", telling.which_step(status)),
     ]
-    return Markup("{}{}").format(title, pieces.facts(pairs))
+    return Markup("{}{}<hr>{}").format(title, pieces.facts(pairs), pieces.small(words.SAME_WORDS))

@@ -40,20 +40,25 @@ def model_list(entries: Sequence[ModelEntry], chosen: str, estimates: Mapping[st
     rows = []
     for entry in entries:
         fit = Markup("")
-        if estimate := estimates.get(entry.id):
+        if entry.trouble:
+            fit = Markup('<span class="fit"><span>{}</span></span>').format(pieces.tag("not usable", "bad"))
+        elif estimate := estimates.get(entry.id):
             word, kind, colour = FITS[estimate.fits]
             share = min(100.0, 100 * estimate.total_bytes / max(1, free))
             fit = Markup('<span class="fit"><span>{}</span>{}</span>').format(
                 pieces.tag(word, kind), pieces.bar(f"needs {share:.0f} percent of the free memory", [(share, colour)], thin=True)
             )
-        where = "already on this computer" if entry.ready else f"{gib(entry.download_bytes)} to fetch, once"
+        where = f"{gib(entry.download_bytes)} to fetch, once" if entry.download_bytes else ""
+        if entry.origin == "starter" and entry.ready:
+            where = "already on this computer"
         rows.append(
             Markup(
-                '<label class="model"><input type="radio" name="base-model" value="{}"{}><span><b>{}</b><br>'
+                '<label class="model"><input type="radio" name="base-model" value="{}"{}{}><span><b>{}</b><br>'
                 '<span class="small muted">{} {}</span></span><span class="lic small muted">{}</span>{}</label>'
             ).format(
                 entry.id,
                 Markup(" checked") if entry.id == chosen else "",
+                Markup(" disabled") if entry.trouble else "",
                 entry.title,
                 sentence(entry.summary),
                 sentence(where),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import logging
 import threading
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
@@ -23,6 +24,7 @@ from studio.ui.tokens import Tokens
 from studio.workspace import Workspace
 
 log = logging.getLogger("studio.ui")
+LIVE_SECONDS = 0.5
 HEAVY = ("torch", "transformers", "peft", "accelerate")
 
 
@@ -35,6 +37,8 @@ class _Background:
     failed: dict[str, StudioError] = field(default_factory=dict)
     warming: threading.Thread | None = None
     leaving: threading.Event = field(default_factory=threading.Event)
+    live_run: str | None = None
+    live_at: float = float("-inf")
 
 
 @dataclass(frozen=True)
@@ -145,6 +149,13 @@ class Studio:
         return self.background.failed.get(model_id)
 
     # ---- what the page opens with
+
+    def live(self) -> str | None:
+        """The live run, as of half a second ago at most: many pages ask every second, and asking reads every run folder."""
+        seen = self.background
+        if time.monotonic() - seen.live_at > LIVE_SECONDS:
+            seen.live_run, seen.live_at = self.jobs.running(), time.monotonic()
+        return seen.live_run
 
     def current_run(self) -> str | None:
         """The live run, else the newest one."""

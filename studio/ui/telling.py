@@ -74,9 +74,8 @@ def doing(status: RunStatus, now: float | None = None) -> tuple[str, bool]:
             "starting": "Starting.",
             "stopping": "Stopping after this step and keeping the best.",
         }
-        return status.detail or words.get(
-            status.state, "Checking the rows kept aside." if status.phase == "checking" else ""
-        ), False
+        running = "Checking the rows kept aside." if status.phase == "checking" else "It is running."
+        return status.detail or words.get(status.state, running), False
     ended = f" at {moment(status.finished_at)}" if status.finished_at else ""
     return {
         "finished": f"Finished{ended}.",

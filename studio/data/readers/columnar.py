@@ -16,7 +16,7 @@ def read_columnar(path: Path, name: str) -> Reading:
     lines = guarded.lines("parquet", path, name)
     notes: list[str] = []
     columns = column_names(next(lines)["columns"], notes)
-    rows = [dict(zip(columns, cells, strict=True)) for _, _, cells in lines]
+    rows = [dict(zip(columns, cells, strict=True)) for line in lines for _, cells in line["rows"]]
     if not rows:
         raise refusal(name, "It holds no rows.", "Add a file with at least one example.")
     return Reading("parquet", columns, rows, list(range(1, len(rows) + 1)), notes=tuple(notes))

@@ -52,13 +52,14 @@ def read_delimited(text: str, name: str, *, delimiter: str = "", header: bool | 
     if not parsed.rows:
         raise refusal(name, "It holds no rows.", "Add a file with at least one example.")
     first = parsed.rows[0][1]
+    check_counts(name, len(parsed.rows) - 1, len(first))
     if header is None:
         header = looks_like_header(first, [cells for _, cells in parsed.rows[1:200]])
     notes: list[str] = []
     width = len(first) if header else Counter(len(cells) for _, cells in parsed.rows[:1000]).most_common(1)[0][0]
     while header and width > 1 and not first[width - 1].strip() and all(len(row) < width for _, row in parsed.rows[1:]):
         width -= 1
-    check_counts(name, len(parsed.rows), width)
+    check_counts(name, 0, width)
     columns = column_names(first[:width] if header else [""] * width, notes)
     body = parsed.rows[1:] if header else parsed.rows
     if not body and not parsed.left_out:
@@ -137,8 +138,8 @@ def parse_as(text: str, name: str, delimiter: str, quoting: int) -> Parsed:
             number += 1
             if any(cell.strip() for cell in cells):
                 parsed.rows.append((number, cells))
-            if len(parsed.rows) > MAX_ROWS + 1:
-                check_counts(name, len(parsed.rows), 0)
+            if len(parsed.rows) > MAX_ROWS + 1:  # one more for the header
+                check_counts(name, len(parsed.rows) - 1, 0)
         if unclosed is None:
             return parsed
         number += 1

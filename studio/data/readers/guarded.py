@@ -21,7 +21,7 @@ MAX_CELLS = 10_000_000  # a million rows of ten columns; more take the worker lo
 MAX_OUTPUT = 2**30  # bytes of JSON; what the rows need in this process is of the same order
 
 
-def lines(kind: str, path: Path, name: str) -> Iterator[Any]:
+def lines(kind: str, path: Path, name: str) -> Iterator[dict[str, Any]]:
     """The lines that the worker prints for a file, parsed. Raises StudioError when the file is beyond limits or damaged."""
     limits = (MEMORY, SECONDS, MAX_ROWS, MAX_COLUMNS, MAX_CELLS, MAX_UNPACKED)
     command = [sys.executable, "-I", str(WORKER), kind, str(path.resolve()), *map(str, limits)]
@@ -35,7 +35,7 @@ def lines(kind: str, path: Path, name: str) -> Iterator[Any]:
             process.kill()
 
 
-def received(process: subprocess.Popen[bytes], name: str) -> Iterator[Any]:
+def received(process: subprocess.Popen[bytes], name: str) -> Iterator[dict[str, Any]]:
     """The worker's lines up to its end mark."""
     size = 0
     for line in process.stdout or ():
@@ -46,9 +46,9 @@ def received(process: subprocess.Popen[bytes], name: str) -> Iterator[Any]:
             value = json.loads(line)
         except (ValueError, RecursionError):
             raise failure("damaged", 0, name) from None
-        if isinstance(value, dict) and "error" in value:
+        if "error" in value:
             raise failure(value["error"], value["found"], name)
-        if isinstance(value, dict) and "end" in value:
+        if "end" in value:
             return
         yield value
     raise failure("memory", 0, name)

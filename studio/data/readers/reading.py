@@ -100,12 +100,12 @@ def looks_like_header(first: Sequence[str], body: Sequence[Sequence[str]]) -> bo
         body: Some of the rows below it.
     """
     filled = [cell.strip() for cell in first if cell.strip()]
-    if not filled or len(set(filled)) < len(filled) or any(len(cell) > LONGEST_NAME for cell in filled):
-        return False
-    if any(is_number(cell) for cell in filled):
+    if not filled or any(len(cell) > LONGEST_NAME or is_number(cell) for cell in filled):
         return False
     if sum(map(is_known, filled)) >= min(2, len(filled)):
         return True
+    if len(set(filled)) < len(filled):
+        return False
     if any(cell.endswith((".", "?", "!", "。", "？")) for cell in filled) or not body:
         return bool(not body and len(filled) == len(first))
     signs = 0

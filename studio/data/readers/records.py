@@ -146,7 +146,7 @@ def from_paragraphs(article: dict[str, Any]) -> list[dict[str, Any]]:
 
 def looks_like_lines(text: str) -> bool:
     """Whether a text may hold one JSON value a line, rather than one value over many lines."""
-    filled = [line.strip() for line in text[: 2**16].split("\n")[:50] if line.strip()]
+    filled = [line.strip() for line in text.split("\n", 50)[:50] if line.strip()]
     whole = sum(line[0] in "{[" and line[-1] in "]}" and len(line) > 1 for line in filled)
     return whole >= max(1, len(filled) // 3)
 
@@ -218,8 +218,10 @@ def whole_number(digits: str) -> int | str:
 
 def place_of(error: json.JSONDecodeError) -> str:
     """Where a text stops being JSON, in words."""
-    if error.pos >= len(error.doc.rstrip()):
+    if error.pos >= len(error.doc.rstrip()) or error.msg.startswith("Unterminated"):
         return "It ends too early, as if it had been cut."
+    if "\n" not in error.doc:
+        return f"It is not JSON from sign {error.colno} on."
     return f"It is not JSON from line {error.lineno}, sign {error.colno} on."
 
 

@@ -17,7 +17,7 @@ MAX_RATIO = 200  # unfolded to packed size; real sheets reach about 20, and bomb
 SMALL = 20 * 2**20  # bytes of XML that are harmless however well they were packed
 OLD = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 
-Sheet = list[tuple[int, Cells]]
+Sheet = list[tuple[int, Cells]]  # row numbers with the cells
 
 
 def read_workbook(path: Path, name: str, *, sheet: str = "", header: bool | None = None) -> Reading:
@@ -95,10 +95,10 @@ def load(path: Path, name: str) -> tuple[list[str], dict[str, Sheet], list[str]]
     sheets: dict[str, Sheet] = {label: [] for label in names}
     broken = []
     for line in lines:
-        if isinstance(line, dict):
+        if "broken" in line:
             broken.append(line["broken"])
         else:
-            sheets[names[line[0]]].append((line[1], line[2]))
+            sheets[names[line["sheet"]]] += line["rows"]
     if broken and not any(sheets.values()):
         raise guarded.failure("damaged", 0, name)
     return names, sheets, broken

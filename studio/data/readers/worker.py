@@ -5,8 +5,8 @@ A small file of either kind can unfold to any size, and a parser that runs out o
 
     worker.py xlsx|parquet PATH MEMORY SECONDS MAX_ROWS MAX_COLUMNS MAX_VALUES MAX_UNPACKED
 
-Lines of output: {"sheets": [names]} or {"columns": [names]} first, then [sheet index, row number, [cells]] each or
-{"broken": sheet}, then {"end": true}. Instead of the rest, {"error": kind, "found": number} where kind is damaged,
+Lines of output: {"sheets": [names]} or {"columns": [names]} first, then {"sheet": index, "rows": [[number, [cells]], ...]}
+or {"broken": name}, then {"end": true}. Instead of the rest, {"error": kind, "found": number} where kind is damaged,
 password, rows, columns, values, memory or unpacked.
 """
 
@@ -16,12 +16,23 @@ import contextlib
 import datetime
 import json
 import sys
+from collections.abc import Iterable
+from itertools import islice
 from typing import Any
+
+BATCH = 256  # rows held at once
 
 
 def say(value: Any) -> None:
     """Print one line of JSON."""
     sys.stdout.write(json.dumps(value, default=plain) + "\n")
+
+
+def say_rows(sheet: int, rows: Iterable[tuple[int, list[Any]]]) -> None:
+    """Print numbered rows, many to a line: a line costs more than a row."""
+    rows = iter(rows)
+    while some := list(islice(rows, BATCH)):
+        say({"sheet": sheet, "rows": some})
 
 
 def fail(kind: str, found: int = 0) -> None:
@@ -73,9 +84,9 @@ def read_workbook(path: str, max_rows: int, max_columns: int, max_values: int) -
             fail("columns", sheet.width)
         if values > max_values:
             fail("values", values)
-        for number, row in enumerate(sheet.iter_rows(), start=1):  # from row 1 of the sheet, also where that is empty
-            if any(cell != "" for cell in row):
-                say([index, number, [cell_text(cell) for cell in row]])
+        numbered = enumerate(sheet.iter_rows(), start=1)  # from row 1 of the sheet, also where that is empty
+        filled = ((number, row) for number, row in numbered if any(cell != "" for cell in row))
+        say_rows(index, ((number, [cell_text(cell) for cell in row]) for number, row in filled))
 
 
 def read_table(path: str, max_rows: int, max_columns: int, max_values: int, max_unpacked: int) -> None:
@@ -99,17 +110,16 @@ def read_table(path: str, max_rows: int, max_columns: int, max_values: int, max_
             fail("values", values)
         # repeated values are stored once, so that only decoding shows their real size
         real = 0
-        for batch in file.iter_batches(batch_size=256, use_threads=False):
+        for batch in file.iter_batches(batch_size=BATCH // 4, use_threads=False):
             real += batch.nbytes
             if real > max_unpacked:
                 fail("unpacked", real)
         say({"columns": list(file.schema_arrow.names)})
-        number = 0
-        for batch in file.iter_batches(batch_size=256, use_threads=False):
-            columns = [column.to_pylist() for column in batch.columns]
-            for cells in zip(*columns, strict=True):
-                number += 1
-                say([0, number, cells])
+        number = 1
+        for batch in file.iter_batches(batch_size=BATCH, use_threads=False):
+            rows = zip(*(column.to_pylist() for column in batch.columns), strict=True)
+            say_rows(0, enumerate(rows, start=number))
+            number += batch.num_rows
 
 
 def limit(memory: int, seconds: int) -> None:

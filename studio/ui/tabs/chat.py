@@ -21,26 +21,10 @@ if TYPE_CHECKING:
     from studio.ui.app import Shell
     from studio.ui.studio import Studio
 
+OPEN_SECONDS = 0.2  # the wait before a model is loaded for who asked to wait
 FRAME_SECONDS = 0.12  # between two updates of a streamed answer: quick to the eye, little work
 DEFAULT_TEMPERATURE, DEFAULT_LENGTH = 0.0, 160
 CHIPS = 3
-
-# keeps the newest words in sight unless the person scrolled up
-TALK_JS = """
-let near = true, asked = 0;
-const box = () => element.querySelector('.talk');
-const follow = () => {
-  const talk = box();
-  if (!talk) { asked = 0; return; }
-  const turns = talk.querySelectorAll('.turn').length;
-  if (near || turns !== asked) talk.scrollTop = talk.scrollHeight;
-  asked = turns;
-};
-const watchScroll = () => { const talk = box(); near = !talk || talk.scrollTop + talk.clientHeight > talk.scrollHeight - 40; };
-element.addEventListener('scroll', watchScroll, true);
-watch('value', () => requestAnimationFrame(follow));
-follow();
-"""
 
 
 @dataclass(frozen=True)
@@ -76,6 +60,7 @@ class View:
     writing: gr.State
     patient: gr.State
     seen: gr.State
+    opener: gr.Timer
     answering: Answering
 
 
@@ -97,7 +82,7 @@ def build() -> View:
                 with pieces.pair():
                     made["who"] = gr.Dropdown([], label=words.WHICH_RUN, interactive=True)
                     made["mode"] = gr.Radio(list(SIDES), value=words.BOTH, label=words.WHO, elem_classes="seg", interactive=True)
-                made["talk"] = pieces.html(conversation.talk([]), js_on_load=TALK_JS)
+                made["talk"] = pieces.html(conversation.talk([]), js_on_load=chat_parts.TALK_JS)
             with pieces.card() as made["composer"]:
                 composer(made)
             with pieces.card("advanced-only"):
@@ -105,8 +90,8 @@ def build() -> View:
         with pieces.side():
             made["side"] = pieces.html("")
     made["next_note"], made["next"] = pieces.next_step(words.NEXT_TRAIN, words.NEXT_TRAIN_NOTE, enabled=False)
-    states = {"turns": gr.State([]), "writing": gr.State(None), "patient": gr.State(""), "seen": gr.State("")}
-    return View(**made, **states, answering=Answering())
+    states = {"turns": gr.State([]), "writing": gr.State(None), "patient": gr.State(False), "seen": gr.State("")}
+    return View(**made, **states, opener=gr.Timer(OPEN_SECONDS, active=False), answering=Answering())
 
 
 def composer(made: dict[str, Any]) -> None:
@@ -168,8 +153,8 @@ def connect(studio: Studio, view: View, shell: Shell) -> None:
     on(view.wait.click, wait_for_it, queue=False)
     on(view.next.click, keep_it, queue=False)
     on(shell.timer.tick, look_again, [shell.run_id, view.patient, view.seen], queue=False, keep_notice=True)
-    opening = [view.talk, view.patient, view.wait]
-    on(view.open_now.click, open_now, [shell.run_id, view.patient], outputs=opening, keep_notice=True, **lane)
+    opening = [view.talk, view.patient, view.wait, view.opener]
+    on(view.opener.tick, open_now, [view.turns, shell.run_id, view.patient], outputs=opening, keep_notice=True, **lane)
 
 
 # ---- handlers
@@ -316,29 +301,37 @@ def wait_for_it(studio: Studio, view: View, shell: Shell) -> dict[Any, Any]:
     """Load the model by itself as soon as the computer is free."""
     return {
         view.wait: gr.update(value=words.WAITING_NOW, interactive=False),
-        view.patient: "waiting",
+        view.patient: True,
     }
 
 
-def look_again(studio: Studio, view: View, shell: Shell, run_id: str | None, patient: Any) -> dict[Any, Any]:
-    """While somebody waits: is the computer free now?"""
-    found = refresh(studio, view, shell, None, None, run_id)
-    if patient == "waiting" and not chat_parts.held_by(studio):
-        found[view.patient] = "open"  # its change event loads the model
+def look_again(studio: Studio, view: View, shell: Shell, run_id: str | None, patient: Any, seen: Any) -> dict[Any, Any]:
+    """Once a second: who holds the computer now? Little or nothing is sent while that stays the same."""
+    held = chat_parts.held_by(studio)
+    who, far = repr((run_id, held and held.key, patient)), repr(held and held.progress)
+    before = seen if isinstance(seen, dict) else {}
+    if before == {"who": who, "far": far}:
+        return {}
+    moved = waiting_parts(studio, view) if before.get("who") == who else refresh(studio, view, shell, None, None, run_id)
+    found = {**moved, view.seen: {"who": who, "far": far}}
+    if patient and not held:
+        found[view.opener] = gr.Timer(active=True)
     return found
 
 
-def open_now(studio: Studio, view: View, shell: Shell, run_id: str | None, patient: Any) -> Iterator[dict[Any, Any]]:
-    """Load the model for who waited."""
-    if patient != "open" or not run_id or studio.runs.adapter(run_id) is None:
+def open_now(studio: Studio, view: View, shell: Shell, turns: Any, run_id: str | None, patient: Any) -> Iterator[dict[Any, Any]]:
+    """Load the model for who asked to wait."""
+    asleep = {view.opener: gr.Timer(active=False)}
+    over = {**asleep, view.patient: False, view.wait: gr.update(value=words.WAIT_FOR_IT, interactive=True)}
+    if not patient or not run_id or studio.runs.adapter(run_id) is None or chat_parts.held_by(studio):
+        yield over
         return
-    yield {view.talk: pieces.show(pieces.small(words.LOADING))}
-    studio.engine.open(run_id)
-    yield {
-        view.talk: pieces.show(conversation.talk([])),
-        view.patient: False,
-        view.wait: gr.update(value=words.WAIT_FOR_IT, interactive=True),
-    }
+    yield {**asleep, view.talk: pieces.show(pieces.small(words.LOADING))}
+    try:
+        studio.engine.open(run_id)
+    except StudioError as error:
+        over[view.notice] = pieces.show(told(error))
+    yield {**over, view.talk: pieces.show(conversation.talk(conversation.known_turns(turns, run_id)))}
 
 
 def keep_it(studio: Studio, view: View, shell: Shell) -> dict[Any, Any]:

@@ -139,7 +139,7 @@ def data_of(studio: Studio, dataset_id: Any) -> Dataset | None:
 
 def show_next(studio: Studio, view: View, record: Dataset | None, time: str = "") -> dict[Any, Any]:
     """The primary button names what comes next, or what is missing."""
-    if live := studio.jobs.running():
+    if live := studio.live():
         note = words.IS_TRAINING_NOTE.format(name=pieces.short(studio.runs.config(live).name, 40))
         return {view.next: gr.update(value=words.IS_TRAINING, interactive=True), view.next_note: pieces.next_note(note)}
     if record is None:
@@ -211,6 +211,8 @@ def reckon(config: RunConfig, entry: ModelEntry, record: Dataset | None, sizes: 
 def choose_model(studio: Studio, view: View, shell: Any, event: gr.EventData, dataset_id: Any, _: str, *values: Any) -> dict:
     """Another model to start from."""
     entry = studio.catalog.get(str(getattr(event, "id", "")))
+    if entry.trouble:
+        raise StudioError("This model cannot be used.", entry.trouble, "Add its folder again, or pick another model.")
     return {**show_plan(studio, view, shell, dataset_id, entry.id, *values), shell.model_id: entry.id}
 
 
@@ -236,6 +238,8 @@ def go_on(studio: Studio, view: View, shell: Any, dataset_id: Any, model_id: str
     if live := studio.jobs.running():
         return {shell.run_id: live, **shell.go("train")}
     *settings, name = values
+    if trouble := studio.catalog.get(model_id).trouble:
+        raise StudioError("Training did not start.", trouble, "Add its folder again, or pick another model.")
     record = data_of(studio, dataset_id)
     if record is None:
         raise StudioError("Training did not start.", "There are no examples yet.", "Add some in step 1.")

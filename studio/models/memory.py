@@ -1,0 +1,165 @@
+"""What a run will take, before it starts: memory, time, disk and steps. A first estimate, with its formulas and their error.
+
+Memory. Base: projections at the quantization's bits, embedding and head at the compute format. Adapter: 16 bytes a weight
+in fp32 (weight, gradient and AdamW's two moments, arXiv:1711.05101). Work space: what the backward pass needs of each token
+and layer, the logits of learned tokens, and the libraries themselves.
+
+Checked against the starter here (r=16 on all layers, fp32, half of the tokens learned; peak of the process):
+
+    quantization  rows x tokens   measured   estimated
+    none          8 x 64          1806 MB    1822 MB   (+1 %)
+    none          4 x 32          1333 MB    1353 MB   (+2 %)
+    nf4           8 x 64          2040 MB    2016 MB   (-1 %)
+    nf4           4 x 32          1065 MB    1124 MB   (+6 %)
+
+Two numbers (per-token elements, and what unpacking adds) were fitted to those four, so expect more error elsewhere: 30 %
+for other models and lengths is possible. GPUs were not measured at all.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from studio.config import AdapterConfig, RunConfig
+from studio.models import hardware as machine
+from studio.models.catalog import ModelEntry
+from studio.models.folder import ModelShape
+from studio.models.hardware import Hardware
+
+NF4_BITS = 4.127  # 4, plus an 8-bit constant per 64 weights and a 32-bit one per 256 of those: arXiv:2305.14314, section 3
+INT8_BITS = 8.1  # 8, plus one 32-bit scale a row
+ADAPTER_BYTES = 16
+RUNTIME_BYTES = 410 * 10**6  # the process with torch, transformers, peft and bitsandbytes loaded, measured here
+STEP_BYTES = 170 * 10**6  # buffers of a step whatever its size, measured here
+LEARNED_SHARE = 0.5  # of the tokens: the answers; the rest is only read
+LOGIT_COPIES = 4  # logits, the learned ones, their log-softmax and its gradient, in fp32
+# On the CPU, freed unpacked weights leave holes between what is kept, which the process does not give back.
+UNPACKING_GROWTH = {"none": 1.0, "nf4": 1.9, "int8": 1.9}
+WELL, TIGHT = 0.7, 0.95  # shares of the free memory
+
+# Share of the measured matrix-product rate that a whole step reaches, by quantization; see `estimate`.
+EFFICIENCY = {"none": 0.45, "nf4": 0.35, "int8": 0.05}
+ASSUMED_RATE = {"core": 8e9, "gpu": 10e12}  # floating-point operations a second, while nothing is measured
+START_SECONDS = 25.0  # importing and loading
+SAMPLES_SHARE = 1.1  # sample answers take up to a tenth
+CHECKPOINTS_KEPT = 3
+STARTER_WEIGHTS = 275 * 10**6  # bytes of the converted starter on the disk
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a run takes: bytes, optimizer steps, seconds. `fits`: "well", "tight" or "no", in the memory that is free now.
+
+    `rough`: nothing was measured on this computer yet, so the time is a guess within `seconds_low` and `seconds_high`.
+    """
+
+    model_bytes: int
+    adapter_bytes: int
+    work_bytes: int
+    total_bytes: int
+    disk_bytes: int
+    download_bytes: int
+    steps: int
+    seconds: float
+    seconds_low: float
+    seconds_high: float
+    fits: str
+    rough: bool
+
+
+def estimate(
+    config: RunConfig,
+    model: ModelEntry,
+    *,
+    rows: int,
+    mean_tokens: float,
+    longest_tokens: int,
+    validation_rows: int,
+    hardware: Hardware,
+) -> Estimate:
+    """Estimate a run over `rows` training examples of `mean_tokens` tokens each.
+
+    Time is floating-point operations over rate. A token costs 2 operations a weight forward and 2 backward (its input's
+    gradient only: the base's weights are not trained), 6 for an adapter's weight; the head counts for learned tokens. The
+    rate is this computer's measured matrix product times `EFFICIENCY`. Before torch is loaded the rate is assumed.
+    """
+    shape, quantization = model.shape, config.model.quantization
+    on_gpu = bool(hardware.accelerator)
+    number_bytes, rate, rough = _computer(hardware)
+    weights = adapter_parameters(shape, config.adapter)
+    model_bytes = base_bytes(shape, model.parameters, quantization, number_bytes)
+    adapter_bytes = weights * ADAPTER_BYTES
+    tokens = config.training.per_device_train_batch_size * min(max(longest_tokens, 1), config.data.max_length, model.context)
+    growth = 1.0 if on_gpu else UNPACKING_GROWTH[quantization]
+    work_bytes = RUNTIME_BYTES + STEP_BYTES + round(tokens * token_bytes(shape, config.adapter, number_bytes) * growth)
+    total = model_bytes + adapter_bytes + work_bytes
+    free = hardware.working_memory
+    steps = config.total_steps(rows)
+    trained = config.epochs(rows) * rows * mean_tokens
+    checked = (config.training.evaluations + 1) * validation_rows * mean_tokens
+    operations = (
+        trained * token_operations(shape, weights, mean_tokens) + checked * token_operations(shape, weights, mean_tokens) / 2
+    )
+    seconds = START_SECONDS + SAMPLES_SHARE * operations / (rate * EFFICIENCY[quantization])
+    low, high = (0.3, 3.0) if rough else (0.6, 1.8)
+    return Estimate(
+        model_bytes=model_bytes,
+        adapter_bytes=adapter_bytes,
+        work_bytes=work_bytes,
+        total_bytes=total,
+        # the adapter, and checkpoints of weights with their two moments
+        disk_bytes=4 * weights * (1 + 3 * CHECKPOINTS_KEPT) + (STARTER_WEIGHTS if model.download_bytes else 0) + 2**20,
+        download_bytes=model.download_bytes,
+        steps=steps,
+        seconds=seconds,
+        seconds_low=seconds * low,
+        seconds_high=seconds * high,
+        fits="well" if total <= WELL * free else "tight" if total <= TIGHT * free else "no",
+        rough=rough,
+    )
+
+
+def _computer(hardware: Hardware) -> tuple[int, float, bool]:
+    """(bytes of a number, operations a second, whether that is assumed)."""
+    if machine.loaded_torch():
+        return (4 if machine.compute_dtype() == "float32" else 2), machine.gemm_rate(), False
+    if hardware.accelerator:
+        return 2, ASSUMED_RATE["gpu"], True
+    return 4, ASSUMED_RATE["core"] * hardware.cores, True
+
+
+def base_bytes(shape: ModelShape, parameters: int, quantization: str, number_bytes: int) -> int:
+    """Bytes of the base in memory: projections at the quantization's bits, everything else at `number_bytes`."""
+    linear = min(shape.linear_parameters, parameters)
+    bits = {"nf4": NF4_BITS, "int8": INT8_BITS}.get(quantization, 8 * number_bytes)
+    return round(linear * bits / 8) + (parameters - linear) * number_bytes
+
+
+def adapter_parameters(shape: ModelShape, adapter: AdapterConfig) -> int:
+    """Weights of a LoRA adapter: r * (in + out) for every projection it sits on; DoRA adds one size for every output."""
+    hidden, inner = shape.hidden_size, shape.intermediate_size
+    queries, keys = shape.heads * shape.head_dim, shape.kv_heads * shape.head_dim
+    places = [(hidden, queries), (hidden, keys), (hidden, keys), (queries, hidden)]
+    if adapter.target_modules == "all-linear":
+        places += [(hidden, inner)] * (2 if shape.gated else 1) + [(inner, hidden)]
+    each = sum(adapter.r * (into + out) + (out if adapter.use_dora else 0) for into, out in places)
+    return shape.layers * each
+
+
+def token_bytes(shape: ModelShape, adapter: AdapterConfig, number_bytes: int) -> float:
+    """Bytes a token takes in a step: what the backward pass needs of every layer, and the logits where it is learned.
+
+    A layer keeps about 3 values of the MLP's width and 4 of the model's (fitted, see above); dropout keeps a copy of each
+    projection's input and its mask besides.
+    """
+    kept = 3 * shape.intermediate_size + 4 * shape.hidden_size
+    if adapter.lora_dropout:
+        kept += 2 * (shape.intermediate_size + 6 * shape.hidden_size)
+    return shape.layers * kept * number_bytes + LEARNED_SHARE * LOGIT_COPIES * 4 * shape.vocab_size
+
+
+def token_operations(shape: ModelShape, adapter_weights: int, tokens: float) -> float:
+    """Floating-point operations to train on one token of a row of `tokens`: projections, head, adapter, attention."""
+    head = LEARNED_SHARE * shape.vocab_size * shape.hidden_size
+    attention = 2 * shape.layers * shape.heads * shape.head_dim * tokens / 2  # scores and their use, causal
+    return 4 * (shape.linear_parameters + head + attention) + 6 * adapter_weights
