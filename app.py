@@ -12,6 +12,7 @@ import threading
 from pathlib import Path
 
 from studio.errors import StudioError
+from studio.models.hardware import calm_threads
 from studio.workspace import Workspace, default_root
 
 LOG_BYTES, LOG_FILES = 2 * 2**20, 3
@@ -55,11 +56,13 @@ def prepare(workspace: Workspace) -> None:
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
     os.environ["GRADIO_TEMP_DIR"] = str(workspace.root / "uploads")  # what is served lies there, and nothing else does
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    calm_threads()
     handler = logging.handlers.RotatingFileHandler(
         workspace.root / "logs" / "studio.log", maxBytes=LOG_BYTES, backupCount=LOG_FILES, encoding="utf-8"
     )
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
+    logging.captureWarnings(True)
     logging.getLogger("studio").setLevel(logging.INFO)
 
 
@@ -86,8 +89,13 @@ def serve(workspace: Workspace, options: argparse.Namespace) -> int:
     leave.wait()
     if studio.jobs.running():
         print("Stopping; what was learned so far is being saved.", flush=True)
-    studio.close(LEAVE_SECONDS)
+    ended = studio.close(LEAVE_SECONDS)
     demo.close(verbose=False)
+    if not ended:
+        if studio.jobs.running():
+            print("The run did not come to a safe point in time. Start again and go on from its last saved step.", flush=True)
+        logging.shutdown()
+        os._exit(0)  # a thread inside torch cannot be ended; leaving it to the interpreter would abort the process
     return 0
 
 

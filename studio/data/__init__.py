@@ -10,7 +10,7 @@
 To add a kind of file: write `readers/<kind>.py` with one function that takes the text or the path and the name to show and
 returns a `Reading` (limits and headers are in `readers/reading.py`; a parser of compressed files belongs into
 `readers/worker.py`), name its suffix in `read.SUFFIXES`, call it in `read.read`, and give it a row in
-`tests/data/test_read.py`: one good file, one empty, one cut short, one that is something else.
+`tests/data/test_read.py` (a good file) and `test_read_bad.py` (empty, cut short, something else).
 
 To add a way to write examples: give it a `Format` in `detect.FORMATS` with the roles its columns play, recognise it in
 `detect.by_names` or `detect.by_chats` (new wordings of column names go into `names.NAMES`), and make its examples in

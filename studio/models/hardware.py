@@ -117,6 +117,15 @@ def _read(path: Path) -> str:
         return ""
 
 
+def calm_threads() -> None:
+    """Let arithmetic threads sleep, not spin, while they wait for each other. To be called before torch is imported.
+
+    Spinning wins a little on an idle machine and loses several times as much as soon as a browser wants one of the cores
+    (see tests/benchmarks/threads.py), and here a browser always does.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
 def loaded_torch() -> ModuleType | None:
     """torch if it is imported already and its import has ended, else None."""
     torch = sys.modules.get("torch")

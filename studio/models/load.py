@@ -169,6 +169,7 @@ def attach_adapter(model: Any, folder: Path, *, name: str = "tuned", trainable: 
     """
     check_adapter_folder(folder)
     from peft import PeftModel  # noqa: PLC0415
+    from safetensors import SafetensorError  # noqa: PLC0415
 
     try:
         with _quiet():
@@ -176,6 +177,8 @@ def attach_adapter(model: Any, folder: Path, *, name: str = "tuned", trainable: 
                 model.load_adapter(str(folder), adapter_name=name, is_trainable=trainable)
             else:
                 model = PeftModel.from_pretrained(model, str(folder), adapter_name=name, is_trainable=trainable)
+    except SafetensorError as error:
+        raise StudioError("The adapter cannot be used.", "Its file is damaged.", "Train again, or pick another run.") from error
     except (RuntimeError, ValueError, KeyError) as error:
         raise StudioError(
             "The adapter does not fit this model.",

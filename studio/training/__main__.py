@@ -10,6 +10,7 @@ import threading
 from pathlib import Path
 
 from studio.errors import StudioError
+from studio.models.hardware import calm_threads
 from studio.training.job import train_run
 
 
@@ -19,6 +20,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("run_dir", type=Path, help="a run folder of a workspace, with its config.json")
     folder = parser.parse_args(arguments).run_dir
     logging.basicConfig(level=logging.INFO, format="%(message)s")
+    calm_threads()
     asked = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: asked.set())

@@ -203,14 +203,13 @@ def count(number: int, one: str, many: str = "") -> str:
 
 
 def duration(seconds: float | None, *, about: bool = True) -> str:
-    """Seconds as a person says them: "about 4 min", "under a minute", "about 2 h 10 min". Empty when unknown."""
+    """Seconds as a person says them: "about 4 min", "under a minute", "about 2.5 h". Empty when unknown."""
     if seconds is None or seconds != seconds or seconds < 0:
         return ""
     if seconds < 50:
         return "under a minute"
     minutes = max(1, round(seconds / 60))
-    hours, rest = divmod(minutes, 60)
-    text = f"{minutes} min" if minutes < 90 else f"{hours} h {rest} min" if hours < 24 and rest else f"{hours} h"
+    text = f"{minutes} min" if minutes < 90 else f"{round(minutes / 30) / 2:g} h" if minutes < 600 else f"{round(minutes / 60)} h"
     return f"about {text}" if about else text
 
 

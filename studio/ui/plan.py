@@ -130,7 +130,7 @@ def preview(estimate: Estimate, entry: ModelEntry, rows: int, validation_rows: i
         "Rows": f"{rows:,}",
         "Steps": f"{estimate.steps:,}",
         "Time": pieces.duration(estimate.seconds),
-        "Likely": between(low, high),
+        "Likely range" if not estimate.rough else "Possible range": between(low, high),
         "Memory": gib(estimate.total_bytes),
         "Disk": gib(estimate.disk_bytes),
         "To fetch": gib(estimate.download_bytes) if estimate.download_bytes else "nothing",
@@ -144,8 +144,9 @@ def between(low: str, high: str) -> str:
     """ "3 to 6 min" of "3 min" and "6 min"; one of them where they are the same."""
     if not low or not high or low == high:
         return ""
-    if low.endswith(" min") and high.endswith(" min"):
-        low = low.removesuffix(" min")
+    for unit in (" min", " h"):
+        if low.endswith(unit) and high.endswith(unit):
+            low = low.removesuffix(unit)
     return f"{low} to {high}"
 
 

@@ -25,6 +25,7 @@ from studio.workspace import Workspace
 
 log = logging.getLogger("studio.ui")
 LIVE_SECONDS = 0.5
+FETCH_END_SECONDS = 3.0  # for pip to be ended and its files removed
 HEAVY = ("torch", "transformers", "peft", "accelerate")
 
 
@@ -74,11 +75,15 @@ class Studio:
             workspace, datasets, Drafts(workspace, datasets), runs, catalog, lease, jobs, engine, Tokens(datasets, catalog)
         )
 
-    def close(self, timeout: float = 30.0) -> None:
-        """Stop what runs in this process and keep what was learned."""
+    def close(self, timeout: float = 30.0) -> bool:
+        """Stop what runs in this process and keep what was learned. False when something would not end within `timeout`."""
         self.background.leaving.set()
         self.jobs.close(timeout)
         self.engine.close()
+        for thread in self.background.fetching.values():
+            thread.join(FETCH_END_SECONDS)
+        mine = ("train-", "fetch-", "warm")
+        return not any(thread.name.startswith(mine) for thread in threading.enumerate())
 
     def rows(self, dataset_id: str) -> list[Example]:
         """The rows of a data set; the last ones asked for stay in memory, which is safe since a data set never changes."""

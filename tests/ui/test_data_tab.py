@@ -138,7 +138,7 @@ def test_validation_share_and_seed(studio: Studio, page: Page, view: data.View) 
     changes = data.change(data.share_out)(studio, view, page.shell, draft_id, "starter", False, 0.5, 7)
     assert "6</b> to check while training" in value(changes, view.shares)
     changes = data.change(data.share_out)(studio, view, page.shell, draft_id, "starter", False, 0, 7)
-    assert "to check" not in value(changes, view.shares)
+    assert "to check while training (validation)" not in value(changes, view.shares)
     assert "No row is kept aside" in value(changes, view.summary)
 
 

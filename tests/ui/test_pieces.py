@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from markupsafe import Markup
 
-from studio.ui import pieces
+from studio.ui import pieces, plan
 
 NASTY = "<img src=x onerror=alert(1)>\"'&"
 
@@ -55,13 +55,27 @@ def test_tokens_colour_only_what_is_learned_and_keep_every_letter() -> None:
         (10, "under a minute"),
         (80, "about 1 min"),
         (240, "about 4 min"),
-        (7800, "about 2 h 10 min"),
+        (9300, "about 2.5 h"),
         (7200, "about 2 h"),
         (90000, "about 25 h"),
     ],
 )
 def test_duration(seconds: float | None, said: str) -> None:
     assert pieces.duration(seconds) == said
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "said"),
+    [
+        ("3 min", "6 min", "3 to 6 min"),
+        ("40 min", "2 h", "40 min to 2 h"),
+        ("1.5 h", "3 h", "1.5 to 3 h"),
+        ("3 min", "3 min", ""),
+        ("", "3 min", ""),
+    ],
+)
+def test_a_range_names_its_unit_once(low: str, high: str, said: str) -> None:
+    assert plan.between(low, high) == said
 
 
 def test_count_and_short() -> None:

