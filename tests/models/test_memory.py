@@ -1,0 +1,111 @@
+"""The estimate: right where it was measured, moving the right way everywhere else, and honest when nothing is measured."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from studio.config import AdapterConfig, RunConfig
+from studio.models import memory
+from studio.models.catalog import ModelCatalog
+from studio.models.hardware import Hardware
+from studio.models.memory import Estimate, estimate
+from studio.workspace import Workspace
+
+COMPUTER = Hardware(2, 24 * 2**30, 20 * 2**30)
+SIZES = {"rows": 80, "mean_tokens": 64.0, "longest_tokens": 64, "validation_rows": 8}
+
+
+@pytest.fixture
+def reckon(workspace: Workspace, monkeypatch: pytest.MonkeyPatch):
+    """Estimates for the starter on a computer without torch loaded, so that nothing depends on this machine's speed."""
+    monkeypatch.setattr(memory.machine, "loaded_torch", lambda: None)
+    starter = ModelCatalog(workspace).get("starter")
+
+    def make(computer: Hardware = COMPUTER, sizes: dict | None = None, **changes: object) -> Estimate:
+        return estimate(RunConfig().replace(**changes), starter, **(SIZES | (sizes or {})), hardware=computer)
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("quantization", "rows", "tokens", "measured"),
+    [("none", 8, 64, 1806e6), ("none", 4, 32, 1333e6), ("nf4", 8, 64, 2040e6), ("nf4", 4, 32, 1065e6)],
+)
+def test_memory_is_what_was_measured(reckon, quantization: str, rows: int, tokens: int, measured: float) -> None:
+    found = reckon(sizes={"longest_tokens": tokens}, quantization=quantization, per_device_train_batch_size=rows)
+    assert found.total_bytes == pytest.approx(measured, rel=0.07)
+    assert found.total_bytes == found.model_bytes + found.adapter_bytes + found.work_bytes
+
+
+def test_the_adapter_is_counted_exactly(tiny_model: Path) -> None:
+    from studio.models.folder import check_model_folder
+    from studio.models.load import attention_names, load_base
+
+    shape = check_model_folder(tiny_model).shape
+    model = load_base(tiny_model, "none")
+    for choice in ("attention", "all-linear"):
+        linear = [
+            module
+            for name, module in model.named_modules()
+            if hasattr(module, "in_features") and "lm_head" not in name
+            and (choice == "all-linear" or any(name.endswith(end) for end in attention_names(model)))
+        ]  # fmt: skip
+        counted = memory.adapter_parameters(shape, AdapterConfig(r=5, target_modules=choice))
+        assert counted == sum(5 * (item.in_features + item.out_features) for item in linear)
+        doing_more = memory.adapter_parameters(shape, AdapterConfig(r=5, target_modules=choice, use_dora=True))
+        assert doing_more - counted == sum(item.out_features for item in linear)
+    assert shape.parameters == sum(item.numel() for item in model.parameters())
+
+
+def test_it_moves_the_right_way(reckon) -> None:
+    plain = reckon()
+    assert reckon(quantization="none").model_bytes > reckon(quantization="int8").model_bytes > plain.model_bytes
+    assert reckon(r=64).adapter_bytes == 4 * plain.adapter_bytes
+    assert reckon(target_modules="attention").adapter_bytes < plain.adapter_bytes
+    assert reckon(per_device_train_batch_size=16).work_bytes > plain.work_bytes
+    assert reckon(sizes={"longest_tokens": 400}).work_bytes > plain.work_bytes
+    assert reckon(sizes={"longest_tokens": 9999}, max_length=400).work_bytes == reckon(sizes={"longest_tokens": 400}).work_bytes
+    assert reckon(lora_dropout=0.1).work_bytes > plain.work_bytes
+    same = reckon(per_device_train_batch_size=4, gradient_accumulation_steps=2)
+    assert same.steps == plain.steps and same.work_bytes < plain.work_bytes
+    assert reckon(num_train_epochs=20).seconds > plain.seconds
+    assert reckon(quantization="int8").seconds > plain.seconds
+    assert reckon(sizes={"validation_rows": 200}).seconds > plain.seconds
+    assert plain.steps == RunConfig().total_steps(80)
+    assert plain.download_bytes == 92_871_040 and plain.disk_bytes > 200 * 10**6
+    assert plain.seconds_low < plain.seconds < plain.seconds_high
+
+
+def test_what_fits_depends_on_what_is_free(reckon) -> None:
+    total = reckon().total_bytes
+    found = [reckon(Hardware(2, 2**40, round(total * share))).fits for share in (3, 1.2, 1.0)]
+    assert found == ["well", "tight", "no"]
+
+
+def test_without_torch_it_says_that_it_guesses() -> None:
+    code = (
+        "import sys, tempfile\n"
+        "from studio.config import RunConfig\n"
+        "from studio.models.catalog import ModelCatalog\n"
+        "from studio.models.hardware import hardware\n"
+        "from studio.models.memory import estimate\n"
+        "from studio.workspace import Workspace\n"
+        "entry = ModelCatalog(Workspace(tempfile.mkdtemp())).entries()[0]\n"
+        "made = estimate(RunConfig(), entry, rows=80, mean_tokens=60, longest_tokens=90, validation_rows=8, hardware=hardware())\n"
+        "assert made.rough and made.seconds_high > 5 * made.seconds_low and 'torch' not in sys.modules\n"
+    )
+    root = Path(__file__).parents[2]
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_with_torch_the_rate_is_this_computers(workspace: Workspace) -> None:
+    import torch  # noqa: F401
+
+    entry = ModelCatalog(workspace).get("starter")
+    found = estimate(RunConfig(), entry, **SIZES, hardware=COMPUTER)
+    assert not found.rough and found.seconds_high < 5 * found.seconds_low
