@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -52,7 +53,7 @@ def load_base(folder: Path, quantization: str, *, compute_dtype: str | None = No
     dtype = getattr(torch, name)
     config = AutoConfig.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
     family = AutoModelForCausalLM._model_mapping[type(config)]
-    with _quiet():
+    with quiet():
         model = AutoModelForCausalLM.from_pretrained(
             str(folder),
             config=config,
@@ -138,7 +139,7 @@ def add_adapter(  # noqa: PLR0913 - the contract's names, all by keyword
         use_dora=use_dora,
         base_model_name_or_path=model.name_or_path,
     )
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), quiet():
         torch.manual_seed(seed)
         # drawn on the CPU whatever the device, so that it is the same everywhere
         return get_peft_model(model, config).eval()
@@ -172,7 +173,7 @@ def attach_adapter(model: Any, folder: Path, *, name: str = "tuned", trainable: 
     from safetensors import SafetensorError  # noqa: PLC0415
 
     try:
-        with _quiet():
+        with quiet():
             if isinstance(model, PeftModel):
                 model.load_adapter(str(folder), adapter_name=name, is_trainable=trainable)
             else:
@@ -211,14 +212,16 @@ def save_adapter(model: Any, folder: Path, *, name: str = "default") -> None:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Without the libraries' progress bars, which would fill the log."""
+def quiet() -> Iterator[None]:
+    """Without the libraries' progress bars, and without a warning about a name that peft 0.21 still uses."""
     from transformers.utils import logging as transformers_logging  # noqa: PLC0415
 
     shown = transformers_logging.is_progress_bar_enabled()
     transformers_logging.disable_progress_bar()
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing", category=FutureWarning)
+            yield
     finally:
         if shown:
             transformers_logging.enable_progress_bar()

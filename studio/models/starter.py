@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from studio.errors import StudioError
+from studio.models.load import quiet
 from studio.workspace import read_json, sha256_file, write_json
 
 STARTER_ID = "starter"
@@ -86,18 +87,20 @@ def convert(gguf_file: Path, target: Path, report: Callable[[int], None]) -> Non
     from transformers import AutoModelForCausalLM, GgufConfig, LlamaConfig  # noqa: PLC0415
 
     report(0)
-    model = AutoModelForCausalLM.from_pretrained(
-        str(gguf_file.parent),
-        config=LlamaConfig(**STARTER_CONFIG),
-        gguf_file=gguf_file.name,
-        quantization_config=GgufConfig(dequantize=True),
-        dtype=torch.bfloat16,
-        local_files_only=True,
-        trust_remote_code=False,
-    )
+    with quiet():
+        model = AutoModelForCausalLM.from_pretrained(
+            str(gguf_file.parent),
+            config=LlamaConfig(**STARTER_CONFIG),
+            gguf_file=gguf_file.name,
+            quantization_config=GgufConfig(dequantize=True),
+            dtype=torch.bfloat16,
+            local_files_only=True,
+            trust_remote_code=False,
+        )
     # the folder is read by other tools too: leave no trace of where it was made
     model.config._name_or_path = ""
-    model.save_pretrained(str(target))
+    with quiet():
+        model.save_pretrained(str(target))
     del model
     report(1)
     tokenizer(gguf_file).save_pretrained(str(target))

@@ -36,7 +36,7 @@ look();
 def heartbeat(studio: Studio) -> gr.HTML:
     """The invisible component whose `beat` event fires when something changed, at most once a second."""
 
-    def pulse() -> str:
+    def pulse(_: object = None) -> str:  # Gradio always hands one value over
         return stamp(studio)
 
     return gr.HTML("", js_on_load=JS, server_functions=[pulse], apply_default_css=False, padding=False, container=False)

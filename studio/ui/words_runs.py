@@ -4,6 +4,7 @@ from __future__ import annotations
 
 # ---- 3 Train
 
+TRAIN_PURPOSE = "Here you watch the model learn."
 STOP = "Stop and keep"
 STOPPING = "Stopping"
 GO_ON = "Go on from step {step}"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import App, faults, sideways
+from tests.browser.conftest import App, begin, faults, sideways, start
 
 pytestmark = pytest.mark.browser
 

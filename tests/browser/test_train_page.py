@@ -13,6 +13,7 @@ from tests.browser.conftest import App, faults, sideways, tab
 from tests.ui.run_folders import make_run
 
 pytestmark = pytest.mark.browser
+expect.set_options(timeout=30_000)
 
 
 @pytest.fixture
@@ -45,7 +46,7 @@ def test_a_live_run_moves_by_itself_and_open_parts_stay_open(app: App, studio: S
     page.get_by_text("Show the numbers").click()
     page.get_by_text("Show the log").click()
     steps_on(studio, live, 43)
-    expect(page.locator(".status dd").first).to_have_text("43 of 80", timeout=10_000)
+    expect(page.locator(".status dd").first).to_have_text("43 of 80")
     assert "Loss over 43 of 80 steps" in page.locator("canvas").get_attribute("aria-label")
     expect(page.locator(".numbers tbody tr").last).to_contain_text("43")
     assert page.evaluate("[...document.querySelectorAll('details.quiet')].map((item) => item.open)") == [True, True]
@@ -59,7 +60,7 @@ def test_a_second_window_sees_the_same_run_and_either_can_stop_it(app: App, stud
         expect(page.locator(".status dd").first).to_have_text("42 of 80")
     pages[1].get_by_role("button", name="Stop and keep").click()
     for page in pages:
-        expect(page.get_by_role("button", name="Stopping")).to_be_disabled(timeout=10_000)
+        expect(page.get_by_role("button", name="Stopping")).to_be_disabled()
         expect(page.locator(".purpose:visible")).to_have_text("The run is stopping. What it learned is kept.")
     assert studio.runs.stop_requested(live)
 
@@ -108,7 +109,7 @@ def test_a_trainer_that_dies_is_noticed(app: App, studio: Studio, visit) -> None
     tab(page, "3 Train")
     expect(page.get_by_role("button", name="Stop and keep")).to_be_visible()
     lock.release()
-    expect(page.get_by_role("button", name="Go on from step 40")).to_be_visible(timeout=10_000)
+    expect(page.get_by_role("button", name="Go on from step 40")).to_be_visible()
     expect(page.locator(".purpose:visible")).to_contain_text("interrupted")
 
 

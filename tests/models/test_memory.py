@@ -95,7 +95,8 @@ def test_without_torch_it_says_that_it_guesses() -> None:
         "from studio.models.memory import estimate\n"
         "from studio.workspace import Workspace\n"
         "entry = ModelCatalog(Workspace(tempfile.mkdtemp())).entries()[0]\n"
-        "made = estimate(RunConfig(), entry, rows=80, mean_tokens=60, longest_tokens=90, validation_rows=8, hardware=hardware())\n"
+        "sizes = dict(rows=80, mean_tokens=60, longest_tokens=90, validation_rows=8)\n"
+        "made = estimate(RunConfig(), entry, **sizes, hardware=hardware())\n"
         "assert made.rough and made.seconds_high > 5 * made.seconds_low and 'torch' not in sys.modules\n"
     )
     root = Path(__file__).parents[2]

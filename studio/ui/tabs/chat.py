@@ -67,9 +67,9 @@ class View:
 def build() -> View:
     """Lay the tab out."""
     made: dict[str, Any] = {
-        "purpose": pieces.html(pieces.purpose(words.CHAT_NONE)),
+        "purpose": pieces.html(pieces.purpose(words.CHAT_PURPOSE)),
         "notice": pieces.notice_area(),
-        "empty": pieces.html(chat_parts.empty_card()),
+        "empty": pieces.html(chat_parts.empty_card(), visible=False),
     }
     with pieces.split(visible=False) as made["page"]:
         with pieces.work():

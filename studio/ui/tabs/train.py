@@ -62,9 +62,9 @@ class View:
 
 def build() -> View:
     """Lay the tab out."""
-    purpose = pieces.html(pieces.purpose(telling.purpose(None)))
+    purpose = pieces.html(pieces.purpose(words.TRAIN_PURPOSE))
     notice = pieces.notice_area()
-    empty = pieces.html(run_parts.empty_card())
+    empty = pieces.html(run_parts.empty_card(), visible=False)
     with pieces.split(visible=False) as page:
         with pieces.work():
             failure = pieces.html("", visible=False)
