@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -19,6 +20,8 @@ from studio.ui.tabs import chat, data, library, model, train
 from studio.ui.telling import percent
 
 TABS = {"data": data, "model": model, "train": train, "chat": chat, "library": library}
+# Opening a tab refreshes it. These show an id that can change while they are open.
+SHOWN_WHILE_OPEN = {"data": ("dataset_id",), "train": ("run_id",), "chat": ("run_id",)}
 ADVANCED_JS = "(value) => { window.studio.advanced(value === 'Advanced'); }"
 REMEMBERED_JS = "() => window.studio.remembered()"
 
@@ -60,7 +63,7 @@ def assemble(studio: Studio) -> Page:
     """Lay the page out, then wire it.
 
     Each tab module has `build() -> View`, `connect(studio, view, shell)` and `refresh(studio, view, shell, dataset_id,
-    model_id, run_id)`, which is called when the page opens, when its tab is opened and when one of the ids changes.
+    model_id, run_id)`, which is called when the page opens, when its tab is opened, and see SHOWN_WHILE_OPEN.
     """
     with gr.Blocks(title=words.TITLE, analytics_enabled=False, delete_cache=(3600, 6 * 3600), fill_width=True) as demo:
         with gr.Row(elem_classes="top"):
@@ -103,13 +106,15 @@ def connect(demo: gr.Blocks, studio: Studio, shell: Shell, views: dict[str, Any]
     demo.load(None, None, [shell.advanced], js=REMEMBERED_JS, show_progress="hidden")
     shell.advanced.change(None, [shell.advanced], None, js=ADVANCED_JS, show_progress="hidden", api_visibility="private")
     opened = on(demo.load, choose_current, outputs=ids)
-    on(shell.pulse.beat, tick, [*ids, shell.labels], outputs=[*shell.panes.values(), shell.labels], queue=False, keep_notice=True)
+    marked = [*shell.panes.values(), shell.labels]
+    for trigger in (shell.pulse.beat, shell.dataset_id.change, shell.run_id.change):
+        on(trigger, tick, [*ids, shell.labels], outputs=marked, queue=False, keep_notice=True)
+    any_id = partial(gr.on, [chosen.change for chosen in ids])
     for key, module in TABS.items():
         tab = Wiring(studio, views[key], shell)
         tab(opened.then, module.refresh, ids)
+        tab(any_id, module.refresh, ids, keep_notice=True, trigger_mode="always_last")
         tab(shell.panes[key].select, module.refresh, ids, keep_notice=True)
-        for chosen in ids:
-            tab(chosen.change, module.refresh, ids, keep_notice=True)
         module.connect(studio, views[key], shell)
 
 

@@ -19,7 +19,7 @@ from studio.models.fetch import Progress, ensure, fetch_progress
 from studio.models.lease import DeviceLease
 from studio.records import Example
 from studio.runs import RunStore
-from studio.training.job import TrainingJobs
+from studio.training.jobs import TrainingJobs
 from studio.ui.tokens import Tokens
 from studio.workspace import Workspace
 
@@ -70,7 +70,7 @@ class Studio:
         )
         runs.mark_interrupted()
         engine = ChatEngine(workspace, runs, catalog, lease)
-        jobs = TrainingJobs(workspace, runs, datasets, catalog, lease, make_room=engine.close)
+        jobs = TrainingJobs(runs, datasets, catalog, make_room=engine.close)
         return cls(
             workspace, datasets, Drafts(workspace, datasets), runs, catalog, lease, jobs, engine, Tokens(datasets, catalog)
         )

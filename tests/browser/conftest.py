@@ -32,6 +32,11 @@ class App:
     address: str
     workspace: Path
     process: subprocess.Popen
+    output: Path
+
+    def said(self) -> str:
+        """What it printed so far."""
+        return self.output.read_text(encoding="utf-8")
 
     def stop(self) -> int:
         self.process.send_signal(signal.SIGTERM)
@@ -42,14 +47,17 @@ def start(workspace: Path, *arguments: str, offline: bool = True) -> App:
     """Start `python app.py` and wait for its line with the address. `offline`: pip finds nothing, so nothing is fetched."""
     command = [sys.executable, "app.py", "--workspace", str(workspace), "--no-open", *arguments]
     surroundings = {**os.environ, **({"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": ""} if offline else {})}
-    process = subprocess.Popen(command, cwd=ROOT, env=surroundings, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    deadline, said = time.monotonic() + START_SECONDS, ""
+    workspace.mkdir(parents=True, exist_ok=True)
+    output = workspace.parent / f"{workspace.name}.out"  # a file: a pipe that nobody reads would stop the app once it is full
+    with open(output, "w", encoding="utf-8") as handle:
+        process = subprocess.Popen(command, cwd=ROOT, env=surroundings, stdout=handle, stderr=subprocess.STDOUT)
+    deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
-        said += process.stdout.readline()
-        if found := re.search(r"http://[^\s]+", said):
-            return App(found[0].rstrip("."), workspace, process)
+        if found := re.search(r"http://\S+(?=[. ])", output.read_text(encoding="utf-8")):
+            return App(found[0].rstrip("."), workspace, process, output)
+        time.sleep(0.1)
     process.kill()
-    raise AssertionError(f"the app did not start: {said}")
+    raise AssertionError(f"the app did not start: {output.read_text(encoding='utf-8')}")
 
 
 @pytest.fixture
@@ -86,6 +94,7 @@ def visit(chromium) -> Iterator[Callable]:
         contexts.append(context)
         page = context.new_page()
         page.on("console", lambda message: seen.append(f"console: {message.text}") if message.type == "error" else None)
+        page.on("response", lambda got: seen.append(f"{got.status}: {got.url}") if got.status >= 500 else None)
         page.on("pageerror", lambda error: seen.append(f"error: {error}"))
         page.on("dialog", lambda dialog: (seen.append(f"dialog: {dialog.message}"), dialog.dismiss()))
         local = (address, "data:", "blob:")

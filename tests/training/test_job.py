@@ -13,17 +13,18 @@ from pathlib import Path
 
 import pytest
 import torch
-from studio.models.catalog import ModelCatalog
 
 from studio.config import RunConfig
 from studio.datasets import DatasetStore
 from studio.errors import Busy, NoSpace, StudioError
+from studio.models.catalog import ModelCatalog
 from studio.models.lease import DeviceLease
 from studio.records import Example
 from studio.runs import RunStore
 from studio.training import checkpoints, job, loop
 from studio.training.callbacks import sample_prompts
-from studio.training.job import TrainingJobs, train_run
+from studio.training.job import train_run
+from studio.training.jobs import TrainingJobs
 from studio.workspace import Workspace
 
 ROOT = Path(__file__).parents[2]
@@ -74,7 +75,7 @@ def setup(tiny_workspace: Workspace) -> tuple[Workspace, RunStore, RunConfig]:
 
 
 def jobs_of(workspace: Workspace, runs: RunStore) -> TrainingJobs:
-    return TrainingJobs(workspace, runs, DatasetStore(workspace), ModelCatalog(workspace), DeviceLease(workspace))
+    return TrainingJobs(runs, DatasetStore(workspace), ModelCatalog(workspace))
 
 
 def after(runs: RunStore, run_id: str, steps: int):

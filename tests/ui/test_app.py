@@ -73,7 +73,7 @@ def test_ctrl_c_ends_it_too(tmp_path: Path) -> None:
     running = start(tmp_path / "w")
     running.process.send_signal(signal.SIGINT)
     assert running.process.wait(30) == 0
-    assert "Traceback" not in running.process.stdout.read()
+    assert "Traceback" not in running.said()
 
 
 def test_a_port_in_use_is_a_sentence(tmp_path: Path) -> None:

@@ -76,7 +76,8 @@ def build() -> View:
     made: dict[str, Any] = {"draft_id": gr.State(None), "at": gr.State(0)}
     pieces.html(pieces.purpose(words.DATA_PURPOSE))
     made["notice"] = pieces.notice_area()
-    with gr.Column(elem_classes="work", min_width=0) as made["start"]:
+    # which of the two is shown is known once the page has asked: neither flashes by before that
+    with gr.Column(elem_classes="work", min_width=0, visible=False) as made["start"]:
         _build_start(made)
     with gr.Column(elem_classes="work", min_width=0, visible=False) as made["filled"], pieces.split():
         with pieces.work():
