@@ -33,7 +33,10 @@ BASE = {base}
 SYSTEM = {system}
 
 tokenizer = AutoTokenizer.from_pretrained({tokenizer})
-base = AutoModelForCausalLM.from_pretrained(BASE, dtype=torch.float32{quantized})
+base = AutoModelForCausalLM.from_pretrained(
+    BASE,
+    dtype=torch.float32,{quantized}
+)
 model = PeftModel.from_pretrained(base, ".").eval()
 messages = [{{"role": "user", "content": {question}}}]
 if SYSTEM:
@@ -44,11 +47,12 @@ print(tokenizer.decode(answer[0, inputs["input_ids"].shape[1]:], skip_special_to
 ```
 """
 
-FOUR_BIT = (
-    ',\n    quantization_config=BitsAndBytesConfig(\n        load_in_4bit=True, bnb_4bit_quant_type="nf4", '
-    "bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=torch.float32\n    ),\n"
-)
-EIGHT_BIT = ",\n    quantization_config=BitsAndBytesConfig(load_in_8bit=True),\n"
+FOUR_BIT = """
+    quantization_config=BitsAndBytesConfig(
+        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=torch.float32
+    ),"""
+EIGHT_BIT = """
+    quantization_config=BitsAndBytesConfig(load_in_8bit=True),"""
 QUANTIZED = {"nf4": FOUR_BIT, "int8": EIGHT_BIT, "none": ""}
 
 

@@ -18,7 +18,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from studio.models.folder import read_settings
 
-CPU_SECONDS = 5
+CPU_SECONDS = 2
 MEMORY = 1 << 30  # bytes of address space
 LONGEST = 100_000  # characters of one short conversation
 CONVERSATION = [{"role": "user", "content": "Good morning."}, {"role": "assistant", "content": "Hello."}]

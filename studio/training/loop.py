@@ -81,7 +81,8 @@ class Loop:
     def restore(self, checkpoint: Path) -> Progress:
         """Go back to a checkpoint."""
         state = checkpoints.restore(checkpoint, self.model, self.optimizer)
-        self.scheduler.load_state_dict(state["scheduler"])
+        # the schedule's functions are made from the settings; only where it stands is stored
+        self.scheduler.load_state_dict({**state["scheduler"], "lr_lambdas": [None] * len(self.optimizer.param_groups)})
         for group, rate in zip(self.optimizer.param_groups, self.scheduler.get_last_lr(), strict=True):
             group["lr"] = rate
         self.progress = Progress(**{name: state[name] for name in Progress.__dataclass_fields__})

@@ -13,7 +13,7 @@ from studio.errors import StudioError
 from studio.models.hardware import hardware
 from studio.records import RunStatus
 from studio.ui import pieces, words
-from studio.ui.guard import Wiring
+from studio.ui.guard import Wiring, in_turn
 from studio.ui.pulse import heartbeat
 from studio.ui.studio import Studio
 from studio.ui.tabs import chat, data, library, model, train
@@ -28,7 +28,7 @@ REMEMBERED_JS = "() => window.studio.remembered()"
 
 @dataclass(frozen=True)
 class Shell:
-    """What all tabs share. States hold ids only (None: nothing chosen)."""
+    """What all tabs share. States hold ids only (None: nothing chosen; `dataset_id` begins as "": not looked up yet)."""
 
     notice: gr.HTML
     tabs: gr.Tabs
@@ -87,7 +87,7 @@ def assemble(studio: Studio) -> Page:
             notice=notice,
             tabs=tabs,
             panes=panes,
-            dataset_id=gr.State(None),
+            dataset_id=gr.State(""),
             model_id=gr.State("starter"),
             run_id=gr.State(None),
             labels=gr.State(()),
@@ -105,16 +105,16 @@ def connect(demo: gr.Blocks, studio: Studio, shell: Shell, views: dict[str, Any]
     ids = [shell.dataset_id, shell.model_id, shell.run_id]
     demo.load(None, None, [shell.advanced], js=REMEMBERED_JS, show_progress="hidden")
     shell.advanced.change(None, [shell.advanced], None, js=ADVANCED_JS, show_progress="hidden", api_visibility="private")
-    opened = on(demo.load, choose_current, outputs=ids)
+    on(demo.load, choose_current, outputs=ids)  # changes dataset_id at least, from "" to an id or None, so every tab refreshes
     marked = [*shell.panes.values(), shell.labels]
     for trigger in (shell.pulse.beat, shell.dataset_id.change, shell.run_id.change):
         on(trigger, tick, [*ids, shell.labels], outputs=marked, queue=False, keep_notice=True)
     any_id = partial(gr.on, [chosen.change for chosen in ids])
     for key, module in TABS.items():
         tab = Wiring(studio, views[key], shell)
-        tab(opened.then, module.refresh, ids)
-        tab(any_id, module.refresh, ids, keep_notice=True, trigger_mode="always_last")
-        tab(shell.panes[key].select, module.refresh, ids, keep_notice=True)
+        about = {"keep_notice": True, **in_turn(key)}
+        tab(any_id, module.refresh, ids, trigger_mode="always_last", **about)
+        tab(shell.panes[key].select, module.refresh, ids, **about)
         module.connect(studio, views[key], shell)
 
 

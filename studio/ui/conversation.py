@@ -119,7 +119,7 @@ def answer_html(side: str, answer: dict[str, Any]) -> Markup:
     text = pieces.lines(pieces.short(clean(answer["text"]), SHOWN_CHARACTERS))
     if not answer["done"]:
         text += Markup('<span class="caret {}" aria-hidden="true"></span>').format(base)
-    elif not text:
+    elif not text and not answer["note"].startswith(words.CUT):
         text = Markup('<span class="muted">{}</span>').format(words.NO_WORDS)
     return Markup(
         '<div class="answer {}"><div class="who"><span class="dot {}"></span>{}</div>'

@@ -117,6 +117,11 @@ class Wiring:
         return trigger(bound, list(inputs), targets, **about)
 
 
+def in_turn(tab: str) -> dict[str, Any]:
+    """For handlers that redraw a whole tab: one at a time, in the order they were asked for, so that the last one stands."""
+    return {"concurrency_id": f"redraw-{tab}", "concurrency_limit": 1}
+
+
 def components(owner: Any) -> list[Block]:
     """All Gradio components held by a dataclass, also those inside its dicts, lists, tuples and dataclasses."""
     found: list[Block] = []

@@ -25,6 +25,7 @@ from studio.workspace import Workspace
 
 log = logging.getLogger("studio.ui")
 LIVE_SECONDS = 0.5
+WARM_AFTER_SECONDS = 2.0  # the imports hold up every handler, so the page fills itself first
 FETCH_END_SECONDS = 3.0  # for pip to be ended and its files removed
 HEAVY = ("torch", "transformers", "peft", "accelerate")
 
@@ -104,6 +105,8 @@ class Studio:
         return bool(self.background.warming) and not self.background.warming.is_alive()
 
     def _import_all(self) -> None:
+        if self.background.leaving.wait(WARM_AFTER_SECONDS):
+            return
         for name in HEAVY:
             if self.background.leaving.wait(0.2):  # leaves the page a moment between two long imports
                 return

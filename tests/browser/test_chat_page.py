@@ -46,7 +46,7 @@ def test_both_answer_and_nothing_written_becomes_markup(chat_app: App, visit) ->
     assert page.locator(".turn img, .turn a, .turn script").count() == 0
     assert faults(page) == []
 
-    page.get_by_text("Tuned", exact=True).first.click()
+    page.get_by_role("radio", name="Tuned").check()
     page.get_by_role("button", name="Send", exact=True).wait_for()
     page.locator("button.chip").first.click()
     expect(page.locator(".turn")).to_have_count(2)

@@ -14,7 +14,6 @@ from studio.inference.decode import TOP_P, Text, decode, greedy, plain_forward, 
 from studio.inference.generate import answer_all
 from studio.models.load import add_adapter, load_base, load_tokenizer
 
-pytestmark = pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing. is deprecated:FutureWarning")
 ASKED = ["what is red", "When do you open?", "it", "naïve café 🙂 " * 8]
 
 

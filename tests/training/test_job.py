@@ -214,9 +214,9 @@ def test_numbers_that_run_away_stop_the_run_at_once(setup, monkeypatch) -> None:
     monkeypatch.setattr(loop, "loss_sum", broken)
     status = train_run(runs.folder(run_id))
     assert status.state == "failed" and "learning rate" in status.error["why"]
-    assert "step 8" in status.error["what"]
+    assert "step 9" in status.error["what"]
     assert runs.adapter(run_id) is not None
-    assert max(step for step, _ in runs.curve(run_id).training) == 7
+    assert max(step for step, _ in runs.curve(run_id).training) == 8
 
 
 def test_one_run_at_a_time_and_pressing_twice_starts_one(setup) -> None:

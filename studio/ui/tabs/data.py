@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -17,7 +18,7 @@ from studio.records import Dataset, Example
 from studio.samples import samples, save_sample
 from studio.ui import examples as shown
 from studio.ui import pieces, words
-from studio.ui.guard import Wiring, told
+from studio.ui.guard import Wiring, in_turn, told
 from studio.ui.studio import Studio
 from studio.workspace import gib
 
@@ -180,11 +181,11 @@ def _build_example(made: dict[str, Any]) -> None:
 
 def connect(studio: Studio, view: View, shell: Any) -> None:
     """Wiring only."""
-    on = Wiring(studio, view, shell)
+    on = partial(Wiring(studio, view, shell), **in_turn("data"))
     row = [view.draft_id, shell.dataset_id, shell.model_id, view.at, view.see_tokens]
     on(view.samples.select, use_sample, event=True, show_progress_on=view.samples)
     on(view.upload.upload, take_file, [view.upload, shell.model_id, view.see_tokens], show_progress_on=view.upload)
-    on(view.paste_link.click, show_paste, queue=False)
+    on(view.paste_link.click, show_paste)
     on(view.paste_go.click, take_text, [view.paste, shell.model_id, view.see_tokens], show_progress_on=view.paste)
     on(view.saved.input, use_saved, [view.saved])
     on(view.other.click, use_other, [view.draft_id])
@@ -212,6 +213,8 @@ def connect(studio: Studio, view: View, shell: Any) -> None:
 
 def refresh(studio: Studio, view: View, shell: Any, dataset_id: str | None, model_id: str, run_id: str | None) -> dict[Any, Any]:
     """The chosen data set; else a draft that was left open; else the ways to begin."""
+    if dataset_id == "":
+        return {}  # the page has not looked yet what is chosen; nothing may flash by
     if dataset_id in studio.datasets.ids():
         return show_dataset(studio, view, studio.datasets.get(dataset_id))
     if draft_id := studio.drafts.newest():

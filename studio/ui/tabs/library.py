@@ -25,7 +25,16 @@ PICK_JS = """
 element.addEventListener('change', ({target}) => { if (target.type === 'radio') trigger('select', {id: target.value}); });
 watch('value', () => element.querySelectorAll('input').forEach((item) => { item.checked = item.hasAttribute('checked'); }));
 """
-SAVE_JS = "() => { const link = document.querySelector('#adapter-zip'); if (link) (link.querySelector('a') || link).click(); }"
+# The button that saves appears a moment after the zip is there; pressing it here makes one click of two
+SAVE_JS = """() => {
+  let tries = 0;
+  const press = () => {
+    const button = document.querySelector('#adapter-zip');
+    if (button) button.click();
+    else if (++tries < 40) setTimeout(press, 100);
+  };
+  setTimeout(press, 100);
+}"""
 
 
 @dataclass(frozen=True)
