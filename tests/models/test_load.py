@@ -14,8 +14,6 @@ from studio.errors import StudioError
 from studio.models import load
 from studio.workspace import Workspace
 
-# peft 0.21.2 itself reads a property that transformers 5.23 deprecates; nothing of ours does
-pytestmark = pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing. is deprecated:FutureWarning")
 QUANTIZATIONS = ("none", "nf4", "int8")
 ADAPTER = {"r": 4, "lora_alpha": 8, "lora_dropout": 0.0, "target_modules": "all-linear", "use_rslora": False, "use_dora": False}
 IDS = torch.arange(3, 35).reshape(2, 16)
