@@ -1,0 +1,1 @@
+"""Answers: one loop that writes them (decode), many at once (generate), and the chat (engine)."""

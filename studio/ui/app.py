@@ -133,7 +133,9 @@ def choose_current(studio: Studio, view: Shell, shell: Shell) -> dict[Any, Any]:
         except StudioError:
             model_id = "starter"  # the run's model was removed since
     studio.warm()
-    return {shell.run_id: run_id, shell.dataset_id: studio.current_dataset(run_id), shell.model_id: model_id}
+    # an open draft is shown after a reload, so that nothing unsaved is hidden behind a saved set
+    dataset_id = None if studio.drafts.newest() and not studio.live() else studio.current_dataset(run_id)
+    return {shell.run_id: run_id, shell.dataset_id: dataset_id, shell.model_id: model_id}
 
 
 def tick(

@@ -152,19 +152,9 @@ def connect(studio: Studio, view: View, shell: Shell) -> None:
     on(view.see.click, see_training, queue=False)
     on(view.wait.click, wait_for_it, queue=False)
     on(view.next.click, keep_it, queue=False)
-    seen = [
-        view.waiting,
-        view.wait_row,
-        view.see,
-        view.wait,
-        view.meanwhile,
-        view.composer,
-        view.who,
-        view.side,
-        view.purpose,
-        view.empty,
-    ]
-    seen += [view.page, view.next_note, view.next, view.seen, view.opener, view.chips_title, *view.chips]
+    seen = [view.waiting, view.wait_row, view.see, view.wait, view.meanwhile, view.composer, view.who, view.side]
+    seen += [view.purpose, view.empty, view.page, view.next_note, view.next, view.seen, view.opener]
+    seen += [view.chips_title, *view.chips]
     on(shell.pulse.beat, look_again, [shell.run_id, view.patient, view.seen], outputs=seen, queue=False, keep_notice=True)
     opening = [view.talk, view.patient, view.wait, view.opener]
     on(view.opener.tick, open_now, [view.turns, shell.run_id, view.patient], outputs=opening, keep_notice=True, **lane)
