@@ -29,7 +29,7 @@ def run_demo(workspace: Workspace, say: Any = None) -> int:
     """
     say = say or (lambda line: (sys.stdout.write(line + "\n"), sys.stdout.flush()))
     started = time.monotonic()
-    say("Fetching the starter model (once, 93 MB).")
+    say("Fetching the starter model (once, 89 MB).")
     folder = ensure(workspace, "starter", progress=_Printer(say), stop=lambda: False)
     fetched = time.monotonic()
     record = save_sample(workspace, "bakery")

@@ -110,6 +110,8 @@ class Sampler:
 
     def ask(self, recorder: Recorder, step: int, training_seconds: float, *, last: bool) -> None:
         """Answer the prompts if there is time: always before the first and after the last step."""
+        if self.stop() and not last:
+            return
         room = SAMPLE_SHARE * training_seconds - self.spent
         if step and not last and room < self.seconds_each / 2:
             if not self._told:
@@ -126,8 +128,10 @@ class Sampler:
             [[{"role": "user", "content": prompt}] for prompt in self.prompts],
             system_prompt=self.system_prompt,
             max_new_tokens=SAMPLE_TOKENS,
-            stop=self.stop if step and not last else lambda: False,
+            stop=(lambda: False) if last else self.stop,
         )
+        if self.stop() and not last:
+            return  # cut short: half an answer would say nothing about the model
         self.seconds_each = time.monotonic() - started
         if step:
             self.spent += self.seconds_each

@@ -14,7 +14,7 @@ from accelerate import Accelerator
 from transformers import get_scheduler
 
 from studio.data.encode import Encoded
-from studio.errors import StudioError
+from studio.errors import Stopped, StudioError
 from studio.records import StepMetrics, Validation
 from studio.training import checkpoints
 from studio.training.plan import Plan, check_steps
@@ -77,6 +77,7 @@ class Loop:
         )
         self.share_prefix = can_share_prefix(model)
         self.progress = Progress()
+        self._stop: Callable[[], bool] = lambda: False
 
     def restore(self, checkpoint: Path) -> Progress:
         """Go back to a checkpoint."""
@@ -101,8 +102,10 @@ class Loop:
             train, validation: Encoded rows; validation may be empty, then the last step counts as the best.
             folder: Where checkpoints go.
 
-        Raises StudioError when a loss or gradient is not a number; the adapter kept so far stays.
+        Raises StudioError when a loss or gradient is not a number; the adapter kept so far stays. Raises Stopped when
+        asked to stop before the first step.
         """
+        self._stop = stop
         checks = check_steps(self.plan.total_steps, self.recipe.evaluations)
         lengths = [len(row.input_ids) for row in train]
         if self.progress.step == 0:
@@ -176,6 +179,8 @@ class Loop:
         total, learned = 0.0, 0
         with torch.no_grad():
             for start in range(0, len(ordered), self.recipe.validation_batch):
+                if self.progress.step == 0 and self._stop():
+                    raise Stopped  # nothing is learned yet that a whole check would be worth waiting for
                 batch = self._collate(list(ordered[start : start + self.recipe.validation_batch]))
                 with self.accelerator.autocast():
                     total += loss_sum(self.model, batch).item()

@@ -25,6 +25,13 @@ ARGUMENTS = [
 START_SECONDS = 60
 
 
+def missing(what: str) -> None:
+    """Skip, or fail where STUDIO_BROWSER=required says that browser tests must run."""
+    if os.environ.get("STUDIO_BROWSER") == "required":
+        pytest.fail(what)
+    pytest.skip(what)
+
+
 @dataclass
 class App:
     """A running app. `stop()` ends it as Ctrl-C would."""
@@ -73,7 +80,7 @@ def app(tmp_path: Path) -> Iterator[App]:
 def chromium() -> Iterator:
     """One browser for all tests."""
     if not CHROMIUM:
-        pytest.skip("no chromium on this computer")
+        missing("no chromium on this computer")
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as player:
@@ -127,7 +134,7 @@ def tab(page, name: str) -> None:
 def faults(page) -> list[str]:
     """What axe finds against WCAG 2.2 AA in the page as it is."""
     if not AXE.is_file():
-        pytest.skip("axe-core is not installed: npm ci in tests/browser")
+        missing("axe-core is not installed: npm ci in tests/browser")
     page.evaluate(AXE.read_text(encoding="utf-8"))
     rules = ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"]
     found = page.evaluate("(tags) => axe.run(document, {runOnly: tags})", rules)
