@@ -50,7 +50,7 @@ def stamp(studio: Studio) -> str:
         parts.append((studio.workspace.root / room).stat().st_mtime_ns)
     if live:
         parts.append(int(time.time() / LIVE_SECONDS))
-        for name in ("status.json", "metrics.jsonl", "samples.jsonl", "events.jsonl"):
+        for name in ("status.json", "metrics.jsonl", "samples.jsonl", "events.jsonl", "stop.json"):
             path = studio.runs.folder(live) / name
             parts.append(path.stat().st_mtime_ns if path.exists() else 0)
     for model_id in studio.background.fetching:
