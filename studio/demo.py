@@ -18,8 +18,6 @@ from studio.training.job import train_run
 from studio.workspace import Workspace, gib
 
 ANSWER_TOKENS = 40
-# About fifty larger steps: enough for the sample's facts, and short enough to watch on a CPU without 16-bit arithmetic.
-SHORT = {"depth": "quick", "learning_rate": 1e-3, "evaluations": 5}
 
 
 def run_demo(workspace: Workspace, say: Any = None) -> int:
@@ -34,7 +32,7 @@ def run_demo(workspace: Workspace, say: Any = None) -> int:
     fetched = time.monotonic()
     record = save_sample(workspace, "bakery")
     config = RunConfig(name="Demo: bakery questions")
-    config = config.replace(dataset_id=record.id, dataset_sha256=record.sha256, quantization="nf4", r=16, **SHORT)
+    config = config.replace(dataset_id=record.id, dataset_sha256=record.sha256, quantization="nf4", r=16)
     runs = RunStore(workspace)
     run_id = runs.create(config)
     say(f"Training on {record.counts['train']} rows, {record.counts['validation']} kept aside. Run folder: {runs.folder(run_id)}")
@@ -92,7 +90,10 @@ def ask_both(
     from studio.models import load  # noqa: PLC0415
 
     tokenizer = load.load_tokenizer(folder)
-    model = load.attach_adapter(load.load_base(folder, config.model.quantization, compute_dtype=compute_dtype), adapter)
+    base = load.load_base(folder, config.model.quantization, compute_dtype=compute_dtype)
+    if hardware.device() == "cpu":
+        load.unpack(base)  # the same numbers, several times as fast
+    model = load.attach_adapter(base, adapter)
     held_out, keys = about["held_out"][:10], [fact["key"] for fact in about["facts"]]
     questions = [item["question"] for item in held_out]
 
@@ -102,15 +103,15 @@ def ask_both(
 
     tuned, control = ask(questions), ask(about["controls"])
     with model.disable_adapter():
-        base = ask(questions)
-    for item, plain, learned in zip(held_out, base, tuned, strict=True):
-        say(f"\n  Q      {item['question']}\n  base   {_line(plain)}\n  tuned  {_line(learned)}")
+        plain = ask(questions)
+    for item, before, learned in zip(held_out, plain, tuned, strict=True):
+        say(f"\n  Q      {item['question']}\n  base   {_line(before)}\n  tuned  {_line(learned)}")
     say("")
     for question, answer in zip(about["controls"], control, strict=True):
         say(f"  {question} -> {_line(answer)}")
     return {
         "asked": len(held_out),
-        "base": sum(right(answer, item["key"], keys) for item, answer in zip(held_out, base, strict=True)),
+        "base": sum(right(answer, item["key"], keys) for item, answer in zip(held_out, plain, strict=True)),
         "tuned": sum(right(answer, item["key"], keys) for item, answer in zip(held_out, tuned, strict=True)),
         "controls": len(control),
         "leaked": sum(any(key in answer.lower() for key in keys) for answer in control),

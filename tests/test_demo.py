@@ -63,11 +63,11 @@ def test_the_demo_learns_the_facts_and_the_base_does_not_know_them(demo: Demo) -
 def test_the_run_left_a_whole_record(demo: Demo) -> None:
     runs = RunStore(demo.workspace)
     status = runs.status(demo.run_id)
-    assert status.state == "finished" and status.step == status.total_steps >= 50
+    assert status.state == "finished" and status.step == status.total_steps >= 80
     curve = runs.curve(demo.run_id)
     assert [step for step, _ in curve.training] == list(range(1, status.total_steps + 1))
     assert curve.validation[0] == (0, status.base_validation_loss)
-    assert len(curve.validation) == 6
+    assert len(curve.validation) == 11
     answered = {sample.step for sample in runs.samples(demo.run_id)}
     assert {0, status.total_steps} <= answered
 

@@ -39,7 +39,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[RunConfig]:
         found.append(config.validate())
         return "run-1"
 
-    monkeypatch.setattr("studio.training.job.TrainingJobs.start", start)
+    monkeypatch.setattr("studio.training.jobs.TrainingJobs.start", start)
     return found
 
 
