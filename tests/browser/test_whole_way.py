@@ -13,7 +13,7 @@ from playwright.sync_api import Page, expect
 
 from studio.runs import RunStore
 from studio.workspace import Workspace
-from tests.browser.conftest import App, faults, sideways, start, tab
+from tests.browser.conftest import App, begin, faults, sideways, start, tab
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(1500)]
 PATIENCE = 900_000  # milliseconds for a training on a slow machine
@@ -78,7 +78,7 @@ def test_an_own_file_becomes_a_model_that_answers(app: App, own_file: Path, visi
 
     page.get_by_role("button", name="Train now").wait_for()
     expect(page.get_by_label("Quarter, 4 bit")).to_be_checked()
-    page.get_by_label(re.compile("^Quick")).check()
+    page.get_by_label(re.compile(r"^\s*Quick")).check()
     rank = page.get_by_role("spinbutton", name=re.compile(r"Adapter size \(rank\)"))
     rank.fill("8")
     rank.press("Tab")
@@ -125,11 +125,7 @@ def press_on(page: Page, name: str, limit: int = 60) -> None:
 
 def test_the_three_clicks_by_keyboard_alone(app: App, visit) -> None:
     page = visit(app.address)
-    tab(page, "1 Data")
-    other = page.get_by_role("button", name="Use other data")
-    if other.is_visible():
-        other.click()
-    page.locator("[data-sample=bakery]").wait_for()
+    begin(page)
     page.locator("body").focus()
     press_on(page, "Use this sample")
     page.get_by_role("button", name="Train now").wait_for()
