@@ -109,7 +109,7 @@ def test_an_own_file_becomes_a_model_that_answers(app: App, own_file: Path, visi
     assert (faults(page), sideways(page)) == ([], 0)
 
     tab(page, "Library")
-    page.get_by_text("boat questions").first.wait_for()
+    page.locator("#pane-library b:visible", has_text="Boat questions").first.wait_for()
     assert (faults(page), sideways(page)) == ([], 0)
 
 
