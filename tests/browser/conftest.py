@@ -22,7 +22,8 @@ ARGUMENTS = [
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
     *("--disable-component-update", "--disable-sync", "--disable-dev-shm-usage"),
 ]
-START_SECONDS = 60
+START_SECONDS = 120
+PATIENCE = 90_000  # milliseconds for one thing to appear: the libraries load behind the page, on two cores
 
 
 def missing(what: str) -> None:
@@ -98,6 +99,7 @@ def visit(chromium) -> Iterator[Callable]:
         context = chromium.new_context(
             viewport={"width": width, "height": 900}, color_scheme="dark" if dark else "light", locale="en-GB"
         )
+        context.set_default_timeout(PATIENCE)
         contexts.append(context)
         page = context.new_page()
         page.on("console", lambda message: seen.append(f"console: {message.text}") if message.type == "error" else None)

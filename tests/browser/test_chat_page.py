@@ -15,7 +15,7 @@ from tests.ui.run_folders import make_run
 from tests.ui.test_chat_tab import trained  # noqa: F401 - a fixture
 
 pytestmark = pytest.mark.browser
-expect.set_options(timeout=30_000)
+expect.set_options(timeout=90_000)
 HOSTILE = "<img src=x onerror=alert(1)> [x](javascript:alert(1)) ![y](http://evil.invalid/y.png) \x1b[31m"
 
 

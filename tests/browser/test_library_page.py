@@ -12,7 +12,7 @@ from tests.browser.conftest import App, faults, sideways, tab
 from tests.ui.run_folders import make_run
 
 pytestmark = pytest.mark.browser
-expect.set_options(timeout=30_000)
+expect.set_options(timeout=90_000)
 
 
 def test_looking_after_runs(app: App, visit, tmp_path) -> None:

@@ -17,6 +17,7 @@ from tests.browser.conftest import App, begin, faults, sideways, start, tab
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(1500)]
 PATIENCE = 900_000  # milliseconds for a training on a slow machine
+expect.set_options(timeout=90_000)
 
 FACTS = {
     "the name of our boat": "Our boat is called the Velvet Heron.",
