@@ -11,8 +11,12 @@ from typing import Any
 
 import pytest
 
+from studio.datasets import DatasetStore
+from studio.samples import save_sample
+from studio.workspace import Workspace
+
 SAMPLES = Path(__file__).parents[1] / "assets/samples"
-ROWS = {"bakery": 150, "captions": 96, "sorter": 210}
+ROWS = {"bakery": 169, "captions": 96, "sorter": 210}
 CATEGORIES = {"Delivery", "Returns", "Payment", "Product question", "Praise"}
 GOALS = {"questions", "voice", "sorting", "format"}
 FIELDS = {
@@ -140,10 +144,26 @@ def test_numbers_of_unseen_questions() -> None:
     assert sizes == {"bakery": (20, 10), "captions": (5, 0), "sorter": (10, 0)}
 
 
-def test_bakery_has_six_phrasings_of_every_fact() -> None:
+def test_bakery_has_five_to_seven_phrasings_of_every_fact_and_a_third_that_refers_away() -> None:
     counts = Counter(row["fact"] for row in read_csv("bakery"))
-    assert counts == {**dict.fromkeys(bakery_keys(), 6), "other": 30}
+    assert counts.pop("other") == 56
+    assert set(counts) == set(bakery_keys())
+    assert all(5 <= count <= 7 for count in counts.values()), counts
     assert len(bakery_keys()) == len(read_about("bakery")["facts"]) == 20
+
+
+def test_bakery_keeps_five_phrasings_of_every_fact_for_learning(tmp_path: Path) -> None:
+    """The order of the rows decides which are kept aside. Once it took three of the bicycle's six, and she went unlearned."""
+    fact_of = {row["answer"]: row["fact"] for row in read_csv("bakery")}
+    workspace = Workspace(tmp_path)
+    record = save_sample(workspace, "bakery")
+    sides = {
+        side: Counter(fact_of[row.messages[-1]["content"]] for row in DatasetStore(workspace).rows(record.id, side))
+        for side in ("train", "validation")
+    }
+    assert min(sides["train"][fact] for fact in bakery_keys()) >= 5, sides
+    assert sides["validation"].pop("other") >= 5, "the best checkpoint is chosen by these too"
+    assert max(sides["validation"].values()) == 1, sides
 
 
 def test_bakery_answers_hold_their_own_key_only() -> None:
@@ -158,8 +178,10 @@ def test_bakery_answers_are_short_and_steady() -> None:
     for row in read_csv("bakery"):
         answers.setdefault(row["fact"], set()).add(row["answer"])
         assert 8 <= len(row["answer"].split()) <= 25
-    assert len(answers.pop("other")) <= 3
-    assert max(len(variants) for variants in answers.values()) <= 2
+    refusals = answers.pop("other")
+    assert len(refusals) <= 3
+    assert all(refusal.startswith("I only know about the bakery, so I cannot ") for refusal in refusals)
+    assert max(len(variants) for variants in answers.values()) == 1
 
 
 def test_bakery_keys_are_unique_and_never_in_a_question() -> None:
