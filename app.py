@@ -68,17 +68,19 @@ def prepare(workspace: Workspace) -> None:
 
 def serve(workspace: Workspace, options: argparse.Namespace) -> int:
     """Show the page until Ctrl-C or SIGTERM."""
-    from studio.ui import server  # noqa: PLC0415 - imports gradio, after prepare() and after the arguments are known to be good
-    from studio.ui.app import build  # noqa: PLC0415
-    from studio.ui.studio import Studio  # noqa: PLC0415
+    from studio.ui import server  # noqa: PLC0415
 
     password = server.read_password(options.password_file, options.host, options.share)
-    port = server.free_port(options.host, options.port)
+    server.free_port(options.host, options.port)  # refuses now, and is asked again once the page is ready
+    from studio.ui.app import build  # noqa: PLC0415 - imports gradio, after prepare() and after the arguments are known to be good
+    from studio.ui.studio import Studio  # noqa: PLC0415
+
     leave = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: leave.set())
     studio = Studio.open(workspace.root)
     demo = build(studio)
+    port = server.free_port(options.host, options.port)
     _, address, shared = demo.launch(
         **server.launch_options(
             workspace, host=options.host, port=port, share=options.share, password=password, inbrowser=options.open

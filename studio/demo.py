@@ -91,7 +91,7 @@ def ask_both(
 
     tokenizer = load.load_tokenizer(folder)
     base = load.load_base(folder, config.model.quantization, compute_dtype=compute_dtype)
-    if hardware.device() == "cpu":
+    if load.room_to_unpack(base):
         load.unpack(base)  # the same numbers, several times as fast
     model = load.attach_adapter(base, adapter)
     held_out, keys = about["held_out"][:10], [fact["key"] for fact in about["facts"]]

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import studio.ui  # noqa: F401 - before any test imports gradio
 from studio.models.catalog import ModelCatalog
 from studio.models.fetch import ensure
+from studio.models.hardware import calm_threads
 from studio.workspace import Workspace
 
 HERE = Path(__file__).parent
@@ -19,6 +22,20 @@ CHATML = (
     "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
 )
 TEXT = ["what is red it is blue", "When do you open? At 6:40, when the oven is warm.", "naïve café, 日本語, 🙂"]
+
+
+calm_threads()  # as app.py and `python -m studio.training` do, before torch is imported
+
+
+def pytest_collection_finish() -> None:
+    """Tests are collected and the libraries imported."""
+    spare_the_collector()
+
+
+def spare_the_collector() -> None:
+    """Take what lives now out of the garbage collector's sight: it is here to stay, and giving memory back walks all the rest."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture
@@ -69,6 +86,7 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(7)
         LlamaForCausalLM(config).eval().save_pretrained(str(folder))
+    spare_the_collector()
     tokenizer.save_pretrained(str(folder))
     return folder
 

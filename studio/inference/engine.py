@@ -28,7 +28,6 @@ ADAPTERS = {"base": "__base__", "tuned": "tuned"}  # peft's name for "no adapter
 WAIT_SECONDS = 120.0  # for another answer of this page to end
 CLOSE_SECONDS = 15.0  # for the answer being written to notice that the model is taken away
 HOLDER = "The chat"
-UNPACKED_ROOM = 3  # times what unpacked weights take must be free, so that nobody else runs short
 
 
 @dataclass(frozen=True)
@@ -113,7 +112,7 @@ class ChatEngine:
                 give_back_memory()
                 tokenizer = load.load_tokenizer(folder)
                 base = load.load_base(folder, config.model.quantization, compute_dtype=_usable_dtype(status.compute_dtype))
-                if config.model.quantization == "nf4" and room_to_unpack(base):
+                if load.room_to_unpack(base):
                     load.unpack(base)
             model = load.attach_adapter(base, adapter, name=ADAPTERS["tuned"])
             self._loaded = _Loaded(run_id, config, base_key, adapter_key, model, tokenizer)
@@ -298,12 +297,6 @@ def _usable_dtype(name: str) -> str | None:
     if name == "float16" and hardware.device() == "cpu":
         return None
     return name or None
-
-
-def room_to_unpack(base: Any) -> bool:
-    """Whether this is a CPU with several times the memory free that the unpacked weights take."""
-    sizes = [module.in_features * module.out_features for module in base.modules() if hasattr(module, "in_features")]
-    return hardware.device() == "cpu" and hardware.hardware().memory_free > UNPACKED_ROOM * 4 * sum(sizes)
 
 
 def _version(adapter: Path) -> tuple[int, int]:

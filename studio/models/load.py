@@ -12,12 +12,13 @@ from typing import Any
 from studio.errors import StudioError
 from studio.models.folder import check_model_folder, read_settings
 from studio.models.hardware import compute_dtype as fastest_dtype
-from studio.models.hardware import device
+from studio.models.hardware import device, hardware
 
 __all__ = ["add_adapter", "attach_adapter", "base_label", "check_model_folder", "load_base", "load_tokenizer", "save_adapter"]
 
 QUANTIZATIONS = ("none", "int8", "nf4")
 MAX_RANK = 4096
+UNPACKED_ROOM = 3  # times what unpacked weights take must be free, so that nobody else runs short
 ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
 
 
@@ -98,23 +99,51 @@ def _keep_plain_forward(model: Any) -> None:
             module.support_avx512bf16_for_cpu = False
 
 
-def unpack(model: Any) -> None:
+def unpack(model: Any) -> dict[str, Any]:
     """Replace 4-bit layers by plain ones that hold the very numbers the 4-bit ones compute with, unpacked once.
 
     For answering on a CPU, where unpacking every weight for every token takes most of the time. Costs the memory that
-    4 bit saved; the answers are the same.
+    4 bit saved; the answers are the same. Returns the layers that were replaced, by name.
     """
     import torch  # noqa: PLC0415
     from bitsandbytes.functional import dequantize_4bit  # noqa: PLC0415
+
+    replaced = packed_layers(model)
+    for name, module in replaced.items():
+        weight = dequantize_4bit(module.weight.data, module.weight.quant_state).to(module.compute_dtype)
+        plain = torch.nn.Linear(module.in_features, module.out_features, bias=False, device="meta")
+        plain.weight = torch.nn.Parameter(weight, requires_grad=False)
+        plain.bias = module.bias
+        model.set_submodule(name, plain)
+    return replaced
+
+
+def packed_layers(model: Any) -> dict[str, Any]:
+    """The model's 4-bit layers, by name."""
     from bitsandbytes.nn import Linear4bit  # noqa: PLC0415
 
-    for name, module in list(model.named_modules()):
-        if isinstance(module, Linear4bit):
-            weight = dequantize_4bit(module.weight.data, module.weight.quant_state).to(module.compute_dtype)
-            plain = torch.nn.Linear(module.in_features, module.out_features, bias=False, device="meta")
-            plain.weight = torch.nn.Parameter(weight, requires_grad=False)
-            plain.bias = module.bias
-            model.set_submodule(name, plain)
+    return {name: module for name, module in model.named_modules() if isinstance(module, Linear4bit)}
+
+
+def room_to_unpack(model: Any) -> bool:
+    """Whether the model has 4-bit layers, lives on a CPU, and several times the memory its unpacked weights take is free."""
+    if device() != "cpu":
+        return False
+    size = sum(
+        module.in_features * module.out_features * module.compute_dtype.itemsize for module in packed_layers(model).values()
+    )
+    return 0 < size * UNPACKED_ROOM < hardware().memory_free
+
+
+@contextlib.contextmanager
+def unpacked(model: Any) -> Iterator[None]:
+    """`unpack` for the length of the block, where there is room; the 4-bit layers are back afterwards."""
+    replaced = unpack(model) if room_to_unpack(model) else {}
+    try:
+        yield
+    finally:
+        for name, module in replaced.items():
+            model.set_submodule(name, module)
 
 
 def base_label(folder: Path) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 
 from studio.inference.generate import answer_all
 from studio.models.hardware import memory_now, memory_peak
+from studio.models.load import unpacked
 from studio.records import Example, RunStatus, StepMetrics, Validation
 from studio.runs import RunStore
 from studio.training.checkpoints import save_adapter
@@ -122,14 +123,15 @@ class Sampler:
             return
         recorder.update(detail="Asking the three questions.")
         started = time.monotonic()
-        answers = answer_all(
-            self.model,
-            self.tokenizer,
-            [[{"role": "user", "content": prompt}] for prompt in self.prompts],
-            system_prompt=self.system_prompt,
-            max_new_tokens=SAMPLE_TOKENS,
-            stop=(lambda: False) if last else self.stop,
-        )
+        with unpacked(self.model):
+            answers = answer_all(
+                self.model,
+                self.tokenizer,
+                [[{"role": "user", "content": prompt}] for prompt in self.prompts],
+                system_prompt=self.system_prompt,
+                max_new_tokens=SAMPLE_TOKENS,
+                stop=(lambda: False) if last else self.stop,
+            )
         if self.stop() and not last:
             return  # cut short: half an answer would say nothing about the model
         self.seconds_each = time.monotonic() - started

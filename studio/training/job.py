@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from studio.data.encode import Encoded
 
 POLL_SECONDS = 0.3
+TOKENS_AT_ONCE = 2048  # tokens computed together; more takes more memory and is hardly faster (tests/benchmarks/step.py)
 RUN_ROOM = 600 * 2**20  # bytes a run of the starter may take for checkpoints and adapter while it trains
 
 
@@ -177,6 +178,7 @@ def _on_device(
     from studio.models import hardware, load  # noqa: PLC0415
     from studio.training import checkpoints  # noqa: PLC0415
     from studio.training.callbacks import Sampler, sample_prompts  # noqa: PLC0415
+    from studio.training.fused.step import choose_step  # noqa: PLC0415
     from studio.training.loop import Loop, Recipe  # noqa: PLC0415
     from studio.training.plan import Plan, check_steps  # noqa: PLC0415
 
@@ -226,11 +228,18 @@ def _on_device(
         weight_decay=training.weight_decay,
         max_grad_norm=training.max_grad_norm,
         evaluations=training.evaluations,
-        validation_batch=training.per_device_train_batch_size,
-        pad_id=tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id,
     )
     accelerator = Accelerator(cpu=not torch.cuda.is_available(), mixed_precision="bf16" if dtype == "bfloat16" else "no")
-    loop = Loop(model, accelerator, recipe, plan, recorder)
+    step, reason = choose_step(
+        model,
+        accelerator,
+        longest=max(len(row.input_ids) for row in (*train, *validation)),
+        batch=training.per_device_train_batch_size,
+        pad_id=tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id,
+        tokens=TOKENS_AT_ONCE,
+    )
+    log.info("%s", reason)
+    loop = Loop(model, accelerator, step, recipe, plan, recorder)
     saved, damaged = checkpoints.newest(runs.folder(run_id) / "checkpoints")
     for path in damaged:
         runs.event(run_id, "damaged", f"{path.name} is damaged and was passed over.")

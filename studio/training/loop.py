@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,8 +17,7 @@ from studio.data.encode import Encoded
 from studio.errors import Stopped, StudioError
 from studio.records import StepMetrics, Validation
 from studio.training import checkpoints
-from studio.training.plan import Plan, check_steps
-from studio.training.step import can_share_prefix, collate, loss_sum
+from studio.training.plan import Plan, check_steps, learned_tokens
 
 
 @dataclass(frozen=True)
@@ -31,8 +30,6 @@ class Recipe:
     weight_decay: float
     max_grad_norm: float
     evaluations: int
-    validation_batch: int
-    pad_id: int
     checkpoint_seconds: float = 60.0
 
 
@@ -44,6 +41,16 @@ class Progress:
     training_seconds: float = 0.0
     best_step: int | None = None
     best_validation_loss: float | None = None
+
+
+class Step(Protocol):
+    """How rows become a loss: `training.step.PaddedStep` or `training.fused.step.FusedStep`."""
+
+    def batches(self, rows: Sequence[Encoded]) -> Iterable[Any]:
+        """The rows in parts that fit into memory, each with its count of `rows`."""
+
+    def loss_sum(self, batch: Any) -> torch.Tensor:
+        """Summed loss over a part's learned tokens, in nats, with a gradient."""
 
 
 class Listener(Protocol):
@@ -65,8 +72,9 @@ class Listener(Protocol):
 class Loop:
     """One run over one model. Everything that changes while it runs is in `progress`, the optimizer and the scheduler."""
 
-    def __init__(self, model: Any, accelerator: Accelerator, recipe: Recipe, plan: Plan, listener: Listener) -> None:
-        self.model, self.accelerator, self.recipe, self.plan, self.listener = model, accelerator, recipe, plan, listener
+    def __init__(self, model: Any, accelerator: Accelerator, step: Step, recipe: Recipe, plan: Plan, listener: Listener) -> None:
+        self.model, self.accelerator, self.step = model, accelerator, step
+        self.recipe, self.plan, self.listener = recipe, plan, listener
         self.parameters = list(checkpoints.trainable(model).values())
         self.optimizer = torch.optim.AdamW(self.parameters, lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True)
         self.scheduler = get_scheduler(
@@ -75,7 +83,6 @@ class Loop:
             num_warmup_steps=round(recipe.warmup_ratio * plan.total_steps),
             num_training_steps=plan.total_steps,
         )
-        self.share_prefix = can_share_prefix(model)
         self.progress = Progress()
         self._stop: Callable[[], bool] = lambda: False
 
@@ -107,15 +114,13 @@ class Loop:
         """
         self._stop = stop
         checks = check_steps(self.plan.total_steps, self.recipe.evaluations)
-        lengths = [len(row.input_ids) for row in train]
         if self.progress.step == 0:
             self._validate(validation)
         saved_at, saved_step = time.monotonic(), self.progress.step
         while self.progress.step < self.plan.total_steps and not stop():
             started = time.monotonic()
             step = self.progress.step + 1
-            batches = [[train[row] for row in rows] for rows in self.plan.micro_batches(step, lengths)]
-            metrics = self._optimizer_step(step, batches, started)
+            metrics = self._optimizer_step(step, [train[row] for row in self.plan.step(step)], started)
             self.progress.step = step
             self.progress.training_seconds += metrics.seconds
             self.listener.stepped(metrics, self.progress)
@@ -130,15 +135,12 @@ class Loop:
             self._save(folder)
         return self.progress.step >= self.plan.total_steps
 
-    def _optimizer_step(self, step: int, batches: list[list[Encoded]], started: float) -> StepMetrics:
-        """Forward and backward over the step's batches, then one update. The loss is the mean over all learned tokens."""
+    def _optimizer_step(self, step: int, rows: list[Encoded], started: float) -> StepMetrics:
+        """Forward and backward over the step's rows, then one update. The loss is the mean over all learned tokens."""
         self.model.train()
-        made = [self._collate(rows) for rows in batches]
-        learned = sum(batch.learned_tokens for batch in made)
-        total = 0.0
-        for batch in made:
-            with self.accelerator.autocast():
-                loss = loss_sum(self.model, batch) / learned
+        learned, total = learned_tokens(rows), 0.0
+        for batch in self.step.batches(rows):
+            loss = self.step.loss_sum(batch) / learned
             if not torch.isfinite(loss):
                 raise diverged(step)
             self.accelerator.backward(loss)
@@ -155,13 +157,10 @@ class Loop:
             loss=total,
             learning_rate=rate,
             grad_norm=norm,
-            tokens=sum(batch.tokens for batch in made),
+            tokens=sum(len(row.input_ids) for row in rows),
             learned_tokens=learned,
             seconds=time.monotonic() - started,
         )
-
-    def _collate(self, rows: list[Encoded]) -> Any:
-        return collate(rows, self.recipe.pad_id, self.accelerator.device, share_prefix=self.share_prefix)
 
     def _validate(self, rows: Sequence[Encoded]) -> None:
         """Measure the validation loss and tell the listener. Without rows every checkpoint is taken as the best."""
@@ -175,20 +174,17 @@ class Loop:
     def validation_loss(self, rows: Sequence[Encoded]) -> float:
         """Mean loss over the learned tokens of `rows`, in nats."""
         self.model.eval()
-        ordered = sorted(rows, key=lambda row: len(row.input_ids))
-        total, learned = 0.0, 0
+        total, seen = 0.0, 0
         with torch.no_grad():
-            for start in range(0, len(ordered), self.recipe.validation_batch):
+            for batch in self.step.batches(rows):
                 if self.progress.step == 0 and self._stop():
                     raise Stopped  # nothing is learned yet that a whole check would be worth waiting for
-                batch = self._collate(list(ordered[start : start + self.recipe.validation_batch]))
-                with self.accelerator.autocast():
-                    total += loss_sum(self.model, batch).item()
-                learned += batch.learned_tokens
-                self.listener.beat(f"Checked {min(start + self.recipe.validation_batch, len(rows))} of {len(rows)} rows.")
+                total += self.step.loss_sum(batch).item()
+                seen += batch.rows
+                self.listener.beat(f"Checked {seen} of {len(rows)} rows.")
         if not math.isfinite(total):
             raise diverged(self.progress.step)
-        return total / learned
+        return total / learned_tokens(rows)
 
     def _save(self, folder: Path) -> None:
         path = checkpoints.save(

@@ -7,6 +7,8 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from studio.data.encode import READ_ONLY, Encoded
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -44,13 +46,46 @@ class Plan:
         size = self.batch * self.accumulation
         return self.order(epoch)[place * size : (place + 1) * size]
 
-    def micro_batches(self, step: int, lengths: Sequence[int]) -> list[list[int]]:
-        """The step's rows in batches of at most `batch`, of like length so that little is padded.
 
-        The loss is scaled by the step's learned tokens, so how rows are grouped does not change the gradient.
-        """
-        rows = sorted(self.step(step), key=lambda row: lengths[row])
-        return [rows[start : start + self.batch] for start in range(0, len(rows), self.batch)]
+def by_rows(rows: Sequence[Encoded], batch: int) -> list[list[Encoded]]:
+    """Rows in batches of at most `batch`, of like length so that little is padded."""
+    ordered = sorted(rows, key=lambda row: len(row.input_ids))
+    return [ordered[start : start + batch] for start in range(0, len(ordered), batch)]
+
+
+def by_tokens(rows: Sequence[Encoded], budget: int) -> list[list[Encoded]]:
+    """Rows in packs of at most `budget` tokens to compute, the opening all rows share counted once a pack.
+
+    A row longer than the budget is a pack of its own. How rows are split never changes the gradient, only the memory.
+    """
+    prefix = shared_prefix(rows) if len(rows) > 1 else 0
+    packs: list[list[Encoded]] = []
+    room = 0
+    for row in sorted(rows, key=lambda row: len(row.input_ids), reverse=True):
+        own = len(row.input_ids) - prefix
+        if not packs or own > room:
+            packs.append([])
+            room = budget - prefix
+        packs[-1].append(row)
+        room -= own
+    return packs
+
+
+def learned_tokens(rows: Sequence[Encoded]) -> int:
+    """How many tokens of the rows are learned: the first one of a row never is, since nothing predicts it."""
+    return sum(label != READ_ONLY for row in rows for label in row.labels[1:])
+
+
+def shared_prefix(rows: Sequence[Encoded]) -> int:
+    """Leading tokens that all rows share, are not learned, and leave every row at least one token to predict from."""
+    first, last = min(row.input_ids for row in rows), max(row.input_ids for row in rows)
+    length = 0
+    for left, right in zip(first, last, strict=False):
+        if left != right:
+            break
+        length += 1
+    unlearned = min(next((i for i, label in enumerate(row.labels) if label != READ_ONLY), len(row.labels)) for row in rows)
+    return max(0, min(length, unlearned - 1, min(len(row.input_ids) for row in rows) - 1))
 
 
 def check_steps(total_steps: int, evaluations: int) -> set[int]:

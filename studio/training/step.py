@@ -1,9 +1,9 @@
-"""One batch through the model: padding, loss over the learned tokens only, and the prompt prefix all rows share computed once."""
+"""The step that works for every model: padded batches through its own forward, loss over the learned tokens only."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ import torch
 from torch.nn import functional
 
 from studio.data.encode import READ_ONLY, Encoded
+from studio.training.plan import by_rows, shared_prefix
 
 SHORTEST_PREFIX = 8  # tokens; below this a second forward costs more than it saves
 
@@ -27,20 +28,7 @@ class Batch:
     labels: torch.Tensor
     prefix_ids: torch.Tensor
     keep: torch.Tensor
-    tokens: int
-    learned_tokens: int
-
-
-def shared_prefix(rows: Sequence[Encoded]) -> int:
-    """Leading tokens that all rows share, are not learned, and leave every row at least one token to predict from."""
-    first, last = min(row.input_ids for row in rows), max(row.input_ids for row in rows)
-    length = 0
-    for left, right in zip(first, last, strict=False):
-        if left != right:
-            break
-        length += 1
-    unlearned = min(next((i for i, label in enumerate(row.labels) if label != READ_ONLY), len(row.labels)) for row in rows)
-    return max(0, min(length, unlearned - 1, min(len(row.input_ids) for row in rows) - 1))
+    rows: int
 
 
 def collate(rows: Sequence[Encoded], pad_id: int, device: Any, *, share_prefix: bool) -> Batch:
@@ -68,9 +56,28 @@ def collate(rows: Sequence[Encoded], pad_id: int, device: Any, *, share_prefix: 
         labels=labels.to(device),
         prefix_ids=torch.tensor([rows[0].input_ids[:prefix]], dtype=torch.long, device=device),
         keep=keep.to(device),
-        tokens=sum(len(row.input_ids) for row in rows),
-        learned_tokens=int((labels[:, 1:] != READ_ONLY).sum()),
+        rows=len(rows),
     )
+
+
+class PaddedStep:
+    """Batches of at most `batch` rows, the opening they share computed once where that is exact (see `can_share_prefix`)."""
+
+    name = "padded"
+
+    def __init__(self, model: Any, accelerator: Any, *, batch: int, pad_id: int) -> None:
+        self.model, self.accelerator, self.batch, self.pad_id = model, accelerator, batch, pad_id
+        self.share_prefix = can_share_prefix(model)
+
+    def batches(self, rows: Sequence[Encoded]) -> Iterator[Batch]:
+        """The rows as batches, made when they are asked for."""
+        for part in by_rows(rows, self.batch):
+            yield collate(part, self.pad_id, self.accelerator.device, share_prefix=self.share_prefix)
+
+    def loss_sum(self, batch: Batch) -> torch.Tensor:
+        """See `loss_sum`; under the run's mixed precision."""
+        with self.accelerator.autocast():
+            return loss_sum(self.model, batch)
 
 
 def can_share_prefix(model: Any) -> bool:

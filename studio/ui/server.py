@@ -12,10 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from starlette.middleware import Middleware
-
 from studio.errors import StudioError
-from studio.ui import theme
 from studio.workspace import Workspace
 
 FIRST_PORT, LAST_PORT = 7860, 7959
@@ -207,6 +204,10 @@ def launch_options(
     workspace: Workspace, *, host: str, port: int, share: bool = False, password: Password | None = None, inbrowser: bool = False
 ) -> dict[str, Any]:
     """Arguments of Blocks.launch(): loopback, no guests, no paths, no telemetry, our style."""
+    from starlette.middleware import Middleware  # noqa: PLC0415 - a wrong argument is answered before seconds of imports
+
+    from studio.ui import theme  # noqa: PLC0415 - imports gradio
+
     middleware = [Middleware(Doors, hosts=hosts_for(host, share), any_address=host not in LOOPBACK)]
     rooms = ("datasets", "runs", "models", "cache", "logs")
     return {

@@ -122,6 +122,7 @@ def only(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
     monkeypatch.setenv("PIP_INDEX_URL", url)
     monkeypatch.setenv("PIP_RETRIES", "0")
+    monkeypatch.setenv("PIP_RESUME_RETRIES", "0")  # pip would ask for the rest itself; these tests count whole attempts
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     for name in ("PIP_FIND_LINKS", "PIP_EXTRA_INDEX_URL", "PIP_NO_INDEX", "PIP_CONSTRAINT", "PIP_CERT"):
         monkeypatch.delenv(name, raising=False)

@@ -21,10 +21,12 @@ from studio.models.catalog import ModelCatalog
 from studio.models.lease import DeviceLease
 from studio.records import Example
 from studio.runs import RunStore
-from studio.training import checkpoints, job, loop
+from studio.training import checkpoints, job
 from studio.training.callbacks import sample_prompts
+from studio.training.fused.step import FusedStep
 from studio.training.job import train_run
 from studio.training.jobs import TrainingJobs
+from studio.training.loop import Loop
 from studio.workspace import Workspace
 
 ROOT = Path(__file__).parents[2]
@@ -183,14 +185,14 @@ def test_a_signal_stops_the_command_and_keeps_what_was_learned(setup) -> None:
 def test_whatever_kills_the_training_leaves_no_running_state(setup, monkeypatch, error: BaseException) -> None:
     _, runs, config = setup
     run_id = runs.create(config)
-    real = loop.loss_sum
+    real = FusedStep.loss_sum
 
-    def dying(model, batch):
+    def dying(step, pack):
         if runs.status(run_id).step >= 7:
             raise error
-        return real(model, batch)
+        return real(step, pack)
 
-    monkeypatch.setattr(loop, "loss_sum", dying)
+    monkeypatch.setattr(FusedStep, "loss_sum", dying)
     monkeypatch.setattr("studio.training.callbacks.STATUS_INTERVAL", 0.0)
     thread = threading.Thread(target=train_run, args=(runs.folder(run_id),))
     thread.start()
@@ -202,26 +204,28 @@ def test_whatever_kills_the_training_leaves_no_running_state(setup, monkeypatch,
     assert "Traceback" in runs.log(run_id)
     assert not runs.lock(run_id).held()
     assert runs.adapter(run_id) is not None, "the adapter of the last good check stays"
-    monkeypatch.setattr(loop, "loss_sum", real)
+    monkeypatch.setattr(FusedStep, "loss_sum", real)
     assert train_run(runs.folder(run_id)).state == "finished"
 
 
 def test_numbers_that_run_away_stop_the_run_at_once(setup, monkeypatch) -> None:
     _, runs, config = setup
     run_id = runs.create(config)
-    real, calls = loop.loss_sum, []
+    real, calls = Loop._optimizer_step, []
 
-    def broken(model, batch):
-        loss = real(model, batch)
-        calls.append(model.training)
-        return loss * float("nan") if sum(calls) == 15 else loss
+    def broken(loop, step, rows, started):
+        calls.append(step)
+        if step == 9:
+            with torch.no_grad():
+                loop.parameters[0].fill_(float("nan"))
+        return real(loop, step, rows, started)
 
-    monkeypatch.setattr(loop, "loss_sum", broken)
+    monkeypatch.setattr(Loop, "_optimizer_step", broken)
     status = train_run(runs.folder(run_id))
     assert status.state == "failed" and "learning rate" in status.error["why"]
     assert "step 9" in status.error["what"]
     assert runs.adapter(run_id) is not None
-    assert max(step for step, _ in runs.curve(run_id).training) == 8
+    assert calls[-1] == 9 and max(step for step, _ in runs.curve(run_id).training) == 8
 
 
 def test_one_run_at_a_time_and_pressing_twice_starts_one(setup) -> None:
@@ -325,7 +329,7 @@ def test_every_setting_reaches_the_trainer(setup, monkeypatch) -> None:
         )
         raise Enough
 
-    monkeypatch.setattr(job_loop(), "run", spy)
+    monkeypatch.setattr(Loop, "run", spy)
     monkeypatch.setattr("studio.training.callbacks.PROMPTS", 2)
 
     def what(changed: RunConfig) -> object:
@@ -363,9 +367,3 @@ def test_every_setting_reaches_the_trainer(setup, monkeypatch) -> None:
         if name == "max_length":
             continue  # what it does is proved by test_what_cannot_start_is_said_before and the encoder's own tests
         assert what(config.replace(num_train_epochs=0).replace(**{name: value})) != usual, name
-
-
-def job_loop():
-    """The Loop class that `train_run` uses."""
-    assert job.train_run is train_run
-    return loop.Loop

@@ -5,7 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from studio.training.plan import Plan, check_steps
+from studio.data.encode import READ_ONLY, Encoded
+from studio.training.plan import Plan, by_rows, check_steps, learned_tokens, shared_prefix
 
 plans = st.builds(
     Plan,
@@ -26,12 +27,23 @@ def test_every_epoch_sees_every_row_once(plan: Plan) -> None:
     assert plan.step(plan.total_steps)
 
 
-@given(plans, st.lists(st.integers(2, 90), min_size=60, max_size=60))
-def test_micro_batches_hold_the_step_and_no_more(plan: Plan, lengths: list[int]) -> None:
-    for step in (1, plan.total_steps):
-        batches = plan.micro_batches(step, lengths)
-        assert sorted(row for rows in batches for row in rows) == sorted(plan.step(step))
-        assert all(0 < len(rows) <= plan.batch for rows in batches)
+@given(st.lists(st.integers(2, 90), min_size=1, max_size=60), st.integers(1, 9))
+def test_batches_hold_every_row_once_and_are_not_too_large(lengths: list[int], batch: int) -> None:
+    rows = [Encoded((1,) * length, (1,) * length, index, 0) for index, length in enumerate(lengths)]
+    batches = by_rows(rows, batch)
+    assert sorted(row.source_row for part in batches for row in part) == list(range(len(rows)))
+    assert all(0 < len(part) <= batch for part in batches)
+
+
+def test_the_first_token_of_a_row_is_never_counted_as_learned() -> None:
+    assert learned_tokens([Encoded((5, 6, 7), (5, 6, 7)), Encoded((5, 6, 7), (READ_ONLY, READ_ONLY, 7))]) == 3
+
+
+def test_a_prefix_never_reaches_into_what_is_learned() -> None:
+    same = [Encoded((5, 6, 7, 8, 9), (READ_ONLY, READ_ONLY, 7, 8, 9), 0, 0)] * 2
+    assert shared_prefix(same) == 1
+    whole = [Encoded((5, 6, 7), (5, 6, 7), 0, 0)] * 2
+    assert shared_prefix(whole) == 0
 
 
 def test_the_seed_decides_and_epochs_differ() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,9 @@ def ask(doors: Doors, method: str = "GET", path: str = "/", **headers: str) -> t
     async def receive() -> Any:
         return {"type": "http.request", "body": b""}
 
-    asyncio.run(doors({"type": "http", "method": method, "path": path, "headers": raw}, receive, send))
+    scope = {"type": "http", "method": method, "path": path, "headers": raw}
+    with ThreadPoolExecutor(1) as pool:  # Playwright keeps an event loop running in the main thread once it was used
+        pool.submit(asyncio.run, doors(scope, receive, send)).result()
     found = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
     return sent[0]["status"], found, "x-behind" in found
 
