@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -108,11 +109,17 @@ def tiny_tokenizer() -> Any:
     )
 
 
+@pytest.fixture(scope="session")
+def tiny_entry(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a workspace keeps of the tiny model once it is checked and registered."""
+    workspace = Workspace(tmp_path_factory.mktemp("registered") / "workspace")
+    return workspace.folder("models", ModelCatalog(workspace).register_local(str(tiny_model)).id)
+
+
 @pytest.fixture
-def tiny_workspace(workspace: Workspace, tiny_model: Path) -> Workspace:
+def tiny_workspace(workspace: Workspace, tiny_entry: Path) -> Workspace:
     """An empty workspace in which the tiny model is registered under the id "tiny"."""
-    entry = ModelCatalog(workspace).register_local(str(tiny_model))
-    workspace.folder("models", entry.id).rename(workspace.folder("models", "tiny"))
+    shutil.copytree(tiny_entry, workspace.folder("models", "tiny"))
     return workspace
 
 

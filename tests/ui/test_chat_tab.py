@@ -19,7 +19,7 @@ from studio.runs import RunStore
 from studio.training.job import train_run
 from studio.ui import answering, chat_parts, conversation
 from studio.ui import words_runs as words
-from studio.ui.app import Page, assemble
+from studio.ui.app import Page
 from studio.ui.guard import guarded
 from studio.ui.studio import Studio
 from studio.ui.tabs import chat
@@ -56,11 +56,11 @@ def trained(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple
 
 
 @pytest.fixture
-def tuned(trained: tuple[Path, str], tmp_path: Path) -> Iterator[tuple[Studio, Page, str]]:
-    """A page on a workspace of its own that holds the trained run."""
+def tuned(trained: tuple[Path, str], page: Page, tmp_path: Path) -> Iterator[tuple[Studio, Page, str]]:
+    """The page, and a workspace of its own that holds the trained run."""
     root, run_id = trained
     studio = Studio.open(shutil.copytree(root, tmp_path / "copy"))
-    yield studio, assemble(studio), run_id
+    yield studio, page, run_id
     studio.close(10)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import re
 from dataclasses import dataclass
@@ -21,7 +22,9 @@ class View:
     more: Any = ()
 
 
+@functools.cache
 def view() -> View:
+    """Built once: handlers only ask which component is which."""
     with gr.Blocks():
         return View(gr.HTML(), gr.Textbox(), {"a": (gr.Number(), [gr.State()])})
 
