@@ -107,7 +107,7 @@ def serve(small: tuple[Wheel, bytes], monkeypatch: pytest.MonkeyPatch) -> Iterat
     def start(answers: Answers, delay: float = 0.0) -> Index:
         index = Index(small[0], answers, delay)
         running.append(index)
-        threading.Thread(target=index.serve_forever, daemon=True).start()
+        threading.Thread(target=index.serve_forever, args=(0.02,), daemon=True).start()  # looks often whether it is over
         only(monkeypatch, index.url)
         return index
 
@@ -249,11 +249,17 @@ def test_another_process_waits_for_the_first(workspace: Workspace, small, serve)
 def test_stopping_ends_pip_and_leaves_nothing(workspace: Workspace, small, serve) -> None:
     serve([small[1]], delay=1.0)
     told: list[Progress] = []
-    started = time.monotonic()
+    begun: list[float] = []
+
+    def stop() -> bool:  # in the middle of pip's download
+        if not begun and any(item.phase == "download" and item.done for item in told):
+            begun.append(time.monotonic())
+        return bool(begun)
+
     with pytest.raises(Stopped):
-        ensure(workspace, "starter", told.append, stop=lambda: time.monotonic() - started > 2.5)
-    assert time.monotonic() - started < 6
-    assert told and leftovers(workspace) == []
+        ensure(workspace, "starter", told.append, stop=stop)
+    assert time.monotonic() - begun[0] < 3.5
+    assert told[-1].done < told[-1].total and leftovers(workspace) == []
 
 
 def test_ready_is_instant_and_damage_is_mended(workspace: Workspace, small, serve) -> None:
