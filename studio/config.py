@@ -13,6 +13,7 @@ from studio.fields import coerce, faults_of, setting, settings_of
 # rounds through the data (epochs), and optimizer steps never gone below
 DEPTHS = {"quick": (2, 50), "balanced": (3, 80), "thorough": (5, 160)}
 MAX_EPOCHS = 1000
+TOKENS_AT_ONCE = 2048  # more takes more memory and is hardly faster (tests/benchmarks/step.py)
 
 
 @dataclass(frozen=True)
@@ -272,6 +273,10 @@ class RunConfig:
     def steps_per_epoch(self, rows: int) -> int:
         """Optimizer steps in one round; the last one may hold fewer rows."""
         return max(1, math.ceil(rows / self.rows_per_step))
+
+    def token_budget(self) -> int:
+        """The most tokens computed at once by the fused step; fewer take less memory and change nothing else."""
+        return max(1, min(TOKENS_AT_ONCE, self.training.per_device_train_batch_size * self.data.max_length))
 
     def total_steps(self, rows: int) -> int:
         """Optimizer steps of the whole run over `rows` training examples."""

@@ -171,6 +171,11 @@ def gemm_rate() -> float:
     return _measured()[1]
 
 
+def measured() -> bool:
+    """Whether `compute_dtype` and `gemm_rate` are known already. Measuring while libraries load would find a slow computer."""
+    return bool(_measured.cache_info().currsize)
+
+
 @functools.cache
 def _measured() -> tuple[str, float]:
     import torch  # noqa: PLC0415

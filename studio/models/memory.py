@@ -70,17 +70,19 @@ class Estimate:
     rough: bool
 
 
-def estimate(
-    config: RunConfig,
-    model: ModelEntry,
-    *,
-    rows: int,
-    mean_tokens: float,
-    longest_tokens: int,
-    validation_rows: int,
-    hardware: Hardware,
-) -> Estimate:
-    """Estimate a run over `rows` training examples of `mean_tokens` tokens each.
+@dataclass(frozen=True)
+class RowSizes:
+    """How many rows there are, and how many tokens they have: on average, at most, and shared by all at their start."""
+
+    rows: int
+    validation_rows: int
+    mean_tokens: float
+    longest_tokens: int
+    shared_tokens: int = 0
+
+
+def estimate(config: RunConfig, model: ModelEntry, sizes: RowSizes, hardware: Hardware) -> Estimate:
+    """Estimate a run.
 
     Time is floating-point operations over rate. A token costs 2 operations a weight forward and 2 backward (its input's
     gradient only: the base's weights are not trained), 6 for an adapter's weight; the head counts for learned tokens. The
@@ -92,17 +94,19 @@ def estimate(
     weights = adapter_parameters(shape, config.adapter)
     model_bytes = base_bytes(shape, model.parameters, quantization, number_bytes)
     adapter_bytes = weights * ADAPTER_BYTES
-    tokens = config.training.per_device_train_batch_size * min(max(longest_tokens, 1), config.data.max_length, model.context)
     growth = 1.0 if on_gpu else UNPACKING_GROWTH[quantization]
-    work_bytes = RUNTIME_BYTES + STEP_BYTES + round(tokens * token_bytes(shape, config.adapter, number_bytes) * growth)
+    tokens = tokens_at_once(config, sizes, model.context)
+    work_bytes = RUNTIME_BYTES + STEP_BYTES + round(tokens * token_bytes(shape, config, number_bytes) * growth)
     total = model_bytes + adapter_bytes + work_bytes
     free = hardware.working_memory
-    steps = config.total_steps(rows)
-    trained = config.epochs(rows) * rows * mean_tokens
-    checked = (config.training.evaluations + 1) * validation_rows * mean_tokens
-    operations = (
-        trained * token_operations(shape, weights, mean_tokens) + checked * token_operations(shape, weights, mean_tokens) / 2
-    )
+    steps = config.total_steps(sizes.rows)
+    computed = sizes.mean_tokens
+    if fused(config):  # the shared opening is computed once a pack, not once a row
+        together = max(1.0, tokens / max(1.0, sizes.mean_tokens))
+        computed -= sizes.shared_tokens * (1 - 1 / together)
+    trained = config.epochs(sizes.rows) * sizes.rows * computed
+    checked = (config.training.evaluations + 1) * sizes.validation_rows * computed
+    operations = (trained + checked / 2) * token_operations(shape, weights, sizes.mean_tokens)
     seconds = START_SECONDS + SAMPLES_SHARE * operations / (rate * EFFICIENCY[quantization])
     low, high = (0.3, 3.0) if rough else (0.6, 1.8)
     if quantization == "int8" and not on_gpu:
@@ -126,11 +130,28 @@ def estimate(
 
 def _computer(hardware: Hardware) -> tuple[int, float, bool]:
     """(bytes of a number, operations a second, whether that is assumed)."""
-    if machine.loaded_torch():
+    if machine.measured():
         return (4 if machine.compute_dtype() == "float32" else 2), machine.gemm_rate(), False
     if hardware.accelerator:
         return 2, ASSUMED_RATE["gpu"], True
     return 4, ASSUMED_RATE["core"] * hardware.cores, True
+
+
+def fused(config: RunConfig) -> bool:
+    """Whether the settings allow the fused step; whether the model does shows when it is loaded."""
+    adapter = config.adapter
+    return config.model.quantization != "int8" and not adapter.use_dora and not adapter.lora_dropout
+
+
+def tokens_at_once(config: RunConfig, sizes: RowSizes, context: int) -> int:
+    """The most tokens that go through the model together: a pack of the fused step, or a padded batch."""
+    training = config.training
+    longest = min(max(sizes.longest_tokens, 1), config.data.max_length, context)
+    if not fused(config):
+        return training.per_device_train_batch_size * longest
+    rows = training.per_device_train_batch_size * training.gradient_accumulation_steps
+    whole = rows * (longest - min(sizes.shared_tokens, longest)) + sizes.shared_tokens
+    return max(longest, min(whole, config.token_budget()))
 
 
 def base_bytes(shape: ModelShape, parameters: int, quantization: str, number_bytes: int) -> int:

@@ -18,6 +18,7 @@ from studio.runs import RunStore
 from studio.training.checkpoints import save_adapter
 from studio.training.loop import Progress
 
+STATE_OF = {"": "running", "pause": "pausing", "keep": "stopping", "discard": "stopping"}
 STATUS_INTERVAL = 0.5  # seconds between two writes of status.json
 SAMPLE_TOKENS = 48
 SAMPLE_SHARE = 0.1  # of the run's time, at most, goes into sample answers
@@ -57,7 +58,7 @@ class Recorder:
         seconds = sum(item.seconds for item in self._recent)
         self.update(
             now=False,
-            state="stopping" if self.runs.stop_requested(self.run_id) else "running",
+            state=STATE_OF[self.runs.stop_requested(self.run_id)],
             phase="learning",
             detail="",
             step=metrics.step,
@@ -93,6 +94,10 @@ class Recorder:
         if self.sampler:
             last = result.step >= self.status.total_steps
             self.sampler.ask(self, result.step, progress.training_seconds, last=last)
+
+    def shrunk(self, step: int) -> None:
+        """Say that memory ran out and what was done about it."""
+        self.runs.event(self.run_id, "memory", f"Memory ran out at step {step}. It goes on with fewer examples at once.")
 
     def saved(self, path: Path, progress: Progress) -> None:
         """Note the checkpoint."""

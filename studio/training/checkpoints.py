@@ -40,7 +40,7 @@ def save(folder: Path, model: torch.nn.Module, optimizer: torch.optim.Optimizer,
         parameters = trainable(model)
         save_file({name: item.detach().cpu().contiguous() for name, item in parameters.items()}, staging / "adapter.safetensors")
         save_file(_moments(parameters, optimizer), staging / "optimizer.safetensors")
-        save_file(_random_states(), staging / "rng.safetensors")
+        save_file(random_states(), staging / "rng.safetensors")
         write_json(staging / "state.json", {"schema_version": 1, **state}, durable=False)
         files = {path.name: [path.stat().st_size, sha256_file(path)] for path in sorted(staging.iterdir())}
         write_json(staging / "manifest.json", {"schema_version": 1, "files": files}, durable=False)
@@ -61,11 +61,21 @@ def _moments(parameters: dict[str, torch.nn.Parameter], optimizer: torch.optim.O
     return tensors
 
 
-def _random_states() -> dict[str, torch.Tensor]:
+def random_states() -> dict[str, torch.Tensor]:
+    """Where the random numbers of every device stand."""
     states = {"cpu": torch.get_rng_state()}
     if torch.cuda.is_available():
         states |= {f"cuda-{index}": state for index, state in enumerate(torch.cuda.get_rng_state_all())}
     return states
+
+
+def set_random_states(states: dict[str, torch.Tensor]) -> None:
+    """Go back to what `random_states` returned."""
+    torch.set_rng_state(states["cpu"])
+    if torch.cuda.is_available():
+        for index in range(torch.cuda.device_count()):
+            if f"cuda-{index}" in states:
+                torch.cuda.set_rng_state(states[f"cuda-{index}"], index)
 
 
 def verified(path: Path) -> bool:
@@ -107,12 +117,7 @@ def restore(path: Path, model: torch.nn.Module, optimizer: torch.optim.Optimizer
             optimizer.state[item] = {
                 kind: value if kind == "step" else value.to(item.device) for kind, value in moments[name].items()
             }
-    states = load_file(path / "rng.safetensors")
-    torch.set_rng_state(states["cpu"])
-    if torch.cuda.is_available():
-        for index in range(torch.cuda.device_count()):
-            if f"cuda-{index}" in states:
-                torch.cuda.set_rng_state(states[f"cuda-{index}"], index)
+    set_random_states(load_file(path / "rng.safetensors"))
     return read_json(path / "state.json")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import secrets
 import time
 from collections.abc import Callable, Iterator
@@ -20,13 +21,13 @@ from studio.models.fetch import ensure
 from studio.models.lease import DeviceLease
 from studio.records import RunStatus
 from studio.runs import RunStore
+from studio.training import faults
 from studio.workspace import Workspace
 
 if TYPE_CHECKING:
     from studio.data.encode import Encoded
 
 POLL_SECONDS = 0.3
-TOKENS_AT_ONCE = 2048  # tokens computed together; more takes more memory and is hardly faster (tests/benchmarks/step.py)
 RUN_ROOM = 600 * 2**20  # bytes a run of the starter may take for checkpoints and adapter while it trains
 
 
@@ -35,6 +36,7 @@ def train_run(run_dir: Path, stop: Callable[[], bool] = lambda: False) -> RunSta
 
     The page's thread, the tests and `python -m studio.training` all call this. It never raises for what goes wrong
     in the run: that is in the returned status ("failed" with its error). Busy is raised when another process has the run.
+    A run that was asked to stop and be discarded is deleted before this returns.
 
     Args:
         run_dir: <workspace>/runs/<id>, with config.json and status.json.
@@ -47,12 +49,20 @@ def train_run(run_dir: Path, stop: Callable[[], bool] = lambda: False) -> RunSta
     if not lock.acquire(f"training {run_id}"):
         raise Busy("This run is already training.", "Another window or program started it.", "Look at it in the Train tab.")
     try:
-        runs.clear_stop(run_id)
-        stored = RunStatus.from_json(runs.status(run_id).to_json())
-        status = replace(stored, state="starting", phase="", detail="", error=None, started_at=time.time(), finished_at=None)
+        stored = runs.status(run_id)
+        if stored.state != "queued":  # who asked a queued run to stop meant what begins here; older requests are void
+            runs.clear_stop(run_id)
+        status = replace(stored, state="starting", place=None, phase="", detail="", error=None, finished_at=None)
+        status = replace(status, started_at=time.time())
         runs.write_status(run_id, status)
         with run_log(run_dir) as log:
-            return _guarded(workspace, runs, run_id, status, log, lambda: stop() or runs.stop_requested(run_id))
+            status = _guarded(workspace, runs, run_id, status, log, lambda: stop() or bool(runs.stop_requested(run_id)))
+        # asked again, since it is shown as ended from here on and who discards an ended run deletes it themselves
+        if runs.stop_requested(run_id) == "discard":
+            runs.remove(run_id)
+        else:
+            runs.clear_stop(run_id)
+        return status
     finally:
         lock.release()
 
@@ -65,19 +75,31 @@ def _guarded(
     holder = _Holder(status)
     try:
         finished = _train(workspace, runs, run_id, holder, log, stop)
-        ending = {"state": "finished" if finished else "stopped"}
+        ending = {"state": "finished" if finished else _stopped(runs, run_id)}
     except Stopped:
-        ending = {"state": "stopped"}
-    except StudioError as error:
-        log.warning("%s", error)
-        ending = {"state": "failed", "error": {"what": error.what, "why": error.why, "fix": error.fix, "id": ""}}
+        ending = {"state": _stopped(runs, run_id)}
     except BaseException as error:  # noqa: BLE001 - a dying thread must not leave "running" behind
-        ending = {"state": "failed", "error": _unexpected(error, log)}
+        ending = _failure(error, log)
     status = replace(holder.status(), phase="", detail="", eta_seconds=None, finished_at=time.time(), **ending)
     runs.write_status(run_id, status, durable=True)
-    runs.clear_stop(run_id)
     log.info("ended: %s", status.state)
     return status
+
+
+def _stopped(runs: RunStore, run_id: str) -> str:
+    """The state of a run that ended because somebody asked."""
+    return "paused" if runs.stop_requested(run_id) == "pause" else "stopped"
+
+
+def _failure(error: BaseException, log: logging.Logger) -> dict[str, Any]:
+    """The state and the words for whatever ended the run."""
+    state, told = "interrupted" if isinstance(error, faults.DeviceBroken) else "failed", error
+    if faults.is_disk_trouble(error):
+        state, told = "paused", faults.disk_trouble(error)
+    if not isinstance(told, StudioError):
+        return {"state": state, "error": _unexpected(error, log)}
+    log.warning("%s", told, exc_info=None if told is error else error)
+    return {"state": state, "error": {"what": told.what, "why": told.why, "fix": told.fix, "id": ""}}
 
 
 class _Holder:
@@ -94,7 +116,7 @@ def _unexpected(error: BaseException, log: logging.Logger) -> dict[str, str]:
     """Words for a failure nobody foresaw; the traceback goes to run.log under an id."""
     number = secrets.token_hex(2)
     log.error("error %s", number, exc_info=error)
-    if isinstance(error, MemoryError) or "out of memory" in str(error).lower():
+    if faults.is_out_of_memory(error):
         why, fix = "The computer ran out of memory.", "Close other programs, choose 4 bit or fewer rows at once, and go on."
     else:
         why, fix = f"The cause is in run.log under error {number}.", "Try to go on from the last saved step."
@@ -228,6 +250,7 @@ def _on_device(
         weight_decay=training.weight_decay,
         max_grad_norm=training.max_grad_norm,
         evaluations=training.evaluations,
+        chance_loss=math.log(model.get_base_model().config.get_text_config().vocab_size),
     )
     accelerator = Accelerator(cpu=not torch.cuda.is_available(), mixed_precision="bf16" if dtype == "bfloat16" else "no")
     step, reason = choose_step(
@@ -236,7 +259,7 @@ def _on_device(
         longest=max(len(row.input_ids) for row in (*train, *validation)),
         batch=training.per_device_train_batch_size,
         pad_id=tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id,
-        tokens=TOKENS_AT_ONCE,
+        tokens=config.token_budget(),
     )
     log.info("%s", reason)
     loop = Loop(model, accelerator, step, recipe, plan, recorder)

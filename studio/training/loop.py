@@ -14,15 +14,28 @@ from accelerate import Accelerator
 from transformers import get_scheduler
 
 from studio.data.encode import Encoded
-from studio.errors import Stopped, StudioError
+from studio.errors import Stopped
+from studio.models.lease import give_back_memory
 from studio.records import StepMetrics, Validation
 from studio.training import checkpoints
+from studio.training.faults import (
+    device_broken,
+    diverged,
+    is_device_broken,
+    is_out_of_memory,
+    too_little_memory,
+)
 from studio.training.plan import Plan, check_steps, learned_tokens
+
+BLIND_STEPS = 3  # steps in a row with a loss a nat above both blind guessing and the start: it has run away, not stumbled
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """The plain values the loop needs. `checkpoint_seconds` is the longest time between two checkpoints."""
+    """The plain values the loop needs. `checkpoint_seconds` is the longest time between two checkpoints.
+
+    `chance_loss` is the loss of guessing blindly, ln(vocabulary); see `BLIND_STEPS`.
+    """
 
     learning_rate: float
     lr_scheduler_type: str
@@ -30,6 +43,7 @@ class Recipe:
     weight_decay: float
     max_grad_norm: float
     evaluations: int
+    chance_loss: float = math.inf
     checkpoint_seconds: float = 60.0
 
 
@@ -52,6 +66,9 @@ class Step(Protocol):
     def loss_sum(self, batch: Any) -> torch.Tensor:
         """Summed loss over a part's learned tokens, in nats, with a gradient."""
 
+    def shrink(self, rows: Sequence[Encoded]) -> bool:
+        """Make the parts smaller, since these rows did not fit. False when each is a single row already."""
+
 
 class Listener(Protocol):
     """Who is told what happens. Methods run in the training thread; what they raise ends the run."""
@@ -64,6 +81,9 @@ class Listener(Protocol):
 
     def saved(self, path: Path, progress: Progress) -> None:
         """After every checkpoint."""
+
+    def shrunk(self, step: int) -> None:
+        """Memory ran out at this step; it is done again in smaller parts, with the same result."""
 
     def beat(self, detail: str) -> None:
         """While something long goes on."""
@@ -84,6 +104,7 @@ class Loop:
             num_training_steps=plan.total_steps,
         )
         self.progress = Progress()
+        self._blind, self._first_loss = 0, None
         self._stop: Callable[[], bool] = lambda: False
 
     def restore(self, checkpoint: Path) -> Progress:
@@ -138,15 +159,12 @@ class Loop:
     def _optimizer_step(self, step: int, rows: list[Encoded], started: float) -> StepMetrics:
         """Forward and backward over the step's rows, then one update. The loss is the mean over all learned tokens."""
         self.model.train()
-        learned, total = learned_tokens(rows), 0.0
-        for batch in self.step.batches(rows):
-            loss = self.step.loss_sum(batch) / learned
-            if not torch.isfinite(loss):
-                raise diverged(step)
-            self.accelerator.backward(loss)
-            total += loss.item()
+        learned = learned_tokens(rows)
+        total = self._with_room(step, rows, lambda: self._gradients(step, rows, learned))
         norm = float(self.accelerator.clip_grad_norm_(self.parameters, self.recipe.max_grad_norm))
-        if not math.isfinite(norm):
+        self._first_loss = total if self._first_loss is None else self._first_loss
+        self._blind = self._blind + 1 if total > max(self.recipe.chance_loss, self._first_loss) + 1 else 0
+        if not math.isfinite(norm) or self._blind >= BLIND_STEPS:
             raise diverged(step)
         rate = self.scheduler.get_last_lr()[0]
         self.optimizer.step()
@@ -162,6 +180,36 @@ class Loop:
             seconds=time.monotonic() - started,
         )
 
+    def _gradients(self, step: int, rows: list[Encoded], learned: int) -> float:
+        """Fill the parameters' gradients. Returns the loss."""
+        total = 0.0
+        for batch in self.step.batches(rows):
+            loss = self.step.loss_sum(batch) / learned
+            if not torch.isfinite(loss):
+                raise diverged(step)
+            self.accelerator.backward(loss)
+            total += loss.item()
+        return total
+
+    def _with_room(self, step: int, rows: Sequence[Encoded], work: Callable[[], float]) -> float:
+        """Do `work`; when memory runs out, do all of it again in smaller parts. Nothing is skipped or counted twice."""
+        states = checkpoints.random_states()
+        while True:
+            try:
+                return work()
+            except (RuntimeError, MemoryError) as error:
+                if is_device_broken(error):
+                    raise device_broken() from error
+                if not is_out_of_memory(error):
+                    raise
+            # outside the except block, so that the failed attempt's tensors are no longer held by its traceback
+            self.optimizer.zero_grad(set_to_none=True)
+            give_back_memory()
+            checkpoints.set_random_states(states)
+            if not self.step.shrink(rows):
+                raise too_little_memory()
+            self.listener.shrunk(step)
+
     def _validate(self, rows: Sequence[Encoded]) -> None:
         """Measure the validation loss and tell the listener. Without rows every checkpoint is taken as the best."""
         value = self.validation_loss(rows) if rows else None
@@ -174,17 +222,22 @@ class Loop:
     def validation_loss(self, rows: Sequence[Encoded]) -> float:
         """Mean loss over the learned tokens of `rows`, in nats."""
         self.model.eval()
-        total, seen = 0.0, 0
         with torch.no_grad():
-            for batch in self.step.batches(rows):
-                if self.progress.step == 0 and self._stop():
-                    raise Stopped  # nothing is learned yet that a whole check would be worth waiting for
-                total += self.step.loss_sum(batch).item()
-                seen += batch.rows
-                self.listener.beat(f"Checked {seen} of {len(rows)} rows.")
+            total = self._with_room(self.progress.step, rows, lambda: self._checked(rows))
         if not math.isfinite(total):
             raise diverged(self.progress.step)
         return total / learned_tokens(rows)
+
+    def _checked(self, rows: Sequence[Encoded]) -> float:
+        """Summed loss over `rows`."""
+        total, seen = 0.0, 0
+        for batch in self.step.batches(rows):
+            if self.progress.step == 0 and self._stop():
+                raise Stopped  # nothing is learned yet that a whole check would be worth waiting for
+            total += self.step.loss_sum(batch).item()
+            seen += batch.rows
+            self.listener.beat(f"Checked {seen} of {len(rows)} rows.")
+        return total
 
     def _save(self, folder: Path) -> None:
         path = checkpoints.save(
@@ -195,12 +248,3 @@ class Loop:
         )
         checkpoints.prune(folder)
         self.listener.saved(path, self.progress)
-
-
-def diverged(step: int) -> StudioError:
-    """The error for a loss or gradient that is not a number."""
-    return StudioError(
-        f"Training stopped at step {step}.",
-        "The numbers ran away: the learning rate is too high for these examples.",
-        "Set a lower learning rate and train again. What was learned before is kept.",
-    )

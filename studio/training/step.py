@@ -79,6 +79,12 @@ class PaddedStep:
         with self.accelerator.autocast():
             return loss_sum(self.model, batch)
 
+    def shrink(self, rows: Sequence[Encoded]) -> bool:
+        """Halve the rows at once. False when it was one."""
+        smaller = min(self.batch, len(rows)) // 2
+        self.batch = max(1, smaller)
+        return smaller > 0
+
 
 def can_share_prefix(model: Any) -> bool:
     """Whether continuing from a cached prefix is exact: plain full attention in every layer, and no dropout."""

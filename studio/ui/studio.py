@@ -16,6 +16,7 @@ from studio.errors import Stopped, StudioError
 from studio.inference.engine import ChatEngine
 from studio.models.catalog import ModelCatalog
 from studio.models.fetch import Progress, ensure, fetch_progress
+from studio.models.hardware import compute_dtype
 from studio.models.lease import DeviceLease
 from studio.records import Example
 from studio.runs import RunStore
@@ -114,6 +115,8 @@ class Studio:
                 importlib.import_module(name)
             except ImportError:
                 log.exception("%s cannot be loaded", name)
+                return
+        compute_dtype()
 
     # ---- fetching a model
 

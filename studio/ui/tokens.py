@@ -13,6 +13,7 @@ from studio.data.encode import READ_ONLY, Encoded, encode, encode_all, token_vie
 from studio.datasets import DatasetStore
 from studio.models.catalog import ModelCatalog
 from studio.records import Example
+from studio.training.plan import shared_prefix
 
 MEASURED_ROWS = 300  # rows tokenised for an estimate; their mean is within a few percent
 KEPT = 4
@@ -24,10 +25,14 @@ TOKENS_AROUND, TOKENS_PER_TURN = 21, 5
 
 @dataclass(frozen=True)
 class Sizes:
-    """Tokens of the rows of a data set. `measured` is False where they were reckoned from the letters."""
+    """Tokens of the rows of a data set, and how many the rows share at their start.
+
+    `measured` is False where they were reckoned from the letters.
+    """
 
     mean: float
     longest: int
+    shared: int
     measured: bool
 
 
@@ -73,7 +78,7 @@ class Tokens:
             lengths = [len(item.input_ids) for item in found]
             if not lengths:
                 return reckoned(rows, max_length, system_prompt)
-            return Sizes(sum(lengths) / len(lengths), max(lengths), True)
+            return Sizes(sum(lengths) / len(lengths), max(lengths), shared_prefix(found), True)
 
         return self._kept(self._sizes, key, work, keep=32)
 
@@ -95,7 +100,8 @@ def text_of(example: Example) -> str:
 def reckoned(rows: Sequence[Example], max_length: int, system_prompt: str) -> Sizes:
     """Lengths from the number of letters and turns."""
     lengths = [min(max_length, reckoned_length(row, system_prompt)) for row in rows] or [1]
-    return Sizes(max(1.0, sum(lengths) / len(lengths)), max(1, *lengths), False)
+    shared = TOKENS_AROUND + round(len(system_prompt) / LETTERS_PER_TOKEN) if rows and all(row.messages for row in rows) else 0
+    return Sizes(max(1.0, sum(lengths) / len(lengths)), max(1, *lengths), shared, False)
 
 
 def reckoned_length(row: Example, system_prompt: str) -> int:

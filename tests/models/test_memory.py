@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import subprocess
 import sys
 from pathlib import Path
@@ -12,21 +13,21 @@ from studio.config import AdapterConfig, RunConfig
 from studio.models import memory
 from studio.models.catalog import ModelCatalog
 from studio.models.hardware import Hardware
-from studio.models.memory import Estimate, estimate
+from studio.models.memory import Estimate, RowSizes, estimate
 from studio.workspace import Workspace
 
 COMPUTER = Hardware(2, 24 * 2**30, 20 * 2**30)
-SIZES = {"rows": 80, "mean_tokens": 64.0, "longest_tokens": 64, "validation_rows": 8}
+SIZES = RowSizes(rows=80, validation_rows=8, mean_tokens=64.0, longest_tokens=64)
 
 
 @pytest.fixture
 def reckon(workspace: Workspace, monkeypatch: pytest.MonkeyPatch):
     """Estimates for the starter on a computer without torch loaded, so that nothing depends on this machine's speed."""
-    monkeypatch.setattr(memory.machine, "loaded_torch", lambda: None)
+    monkeypatch.setattr(memory.machine, "measured", lambda: False)
     starter = ModelCatalog(workspace).get("starter")
 
     def make(computer: Hardware = COMPUTER, sizes: dict | None = None, **changes: object) -> Estimate:
-        return estimate(RunConfig().replace(**changes), starter, **(SIZES | (sizes or {})), hardware=computer)
+        return estimate(RunConfig().replace(**changes), starter, dataclasses.replace(SIZES, **(sizes or {})), computer)
 
     return make
 
@@ -92,11 +93,11 @@ def test_without_torch_it_says_that_it_guesses() -> None:
         "from studio.config import RunConfig\n"
         "from studio.models.catalog import ModelCatalog\n"
         "from studio.models.hardware import hardware\n"
-        "from studio.models.memory import estimate\n"
+        "from studio.models.memory import RowSizes, estimate\n"
         "from studio.workspace import Workspace\n"
         "entry = ModelCatalog(Workspace(tempfile.mkdtemp())).entries()[0]\n"
-        "sizes = dict(rows=80, mean_tokens=60, longest_tokens=90, validation_rows=8)\n"
-        "made = estimate(RunConfig(), entry, **sizes, hardware=hardware())\n"
+        "sizes = RowSizes(rows=80, mean_tokens=60, longest_tokens=90, validation_rows=8)\n"
+        "made = estimate(RunConfig(), entry, sizes, hardware())\n"
         "assert made.rough and made.seconds_high > 5 * made.seconds_low and 'torch' not in sys.modules\n"
     )
     root = Path(__file__).parents[2]
@@ -105,8 +106,7 @@ def test_without_torch_it_says_that_it_guesses() -> None:
 
 
 def test_with_torch_the_rate_is_this_computers(workspace: Workspace) -> None:
-    import torch  # noqa: F401
-
+    memory.machine.compute_dtype()
     entry = ModelCatalog(workspace).get("starter")
-    found = estimate(RunConfig(), entry, **SIZES, hardware=COMPUTER)
+    found = estimate(RunConfig(), entry, SIZES, COMPUTER)
     assert not found.rough and found.seconds_high < 5 * found.seconds_low

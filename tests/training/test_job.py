@@ -21,59 +21,16 @@ from studio.models.catalog import ModelCatalog
 from studio.models.lease import DeviceLease
 from studio.records import Example
 from studio.runs import RunStore
-from studio.training import checkpoints, job
+from studio.training import checkpoints
 from studio.training.callbacks import sample_prompts
 from studio.training.fused.step import FusedStep
 from studio.training.job import train_run
 from studio.training.jobs import TrainingJobs
 from studio.training.loop import Loop
 from studio.workspace import Workspace
+from tests.training.conftest import chat
 
 ROOT = Path(__file__).parents[2]
-WORDS = [
-    "red",
-    "green",
-    "blue",
-    "north",
-    "south",
-    "east",
-    "west",
-    "bread",
-    "cake",
-    "salt",
-    "rye",
-    "oven",
-    "early",
-    "late",
-    "open",
-    "closed",
-]
-
-
-def chat(question: str, answer: str, row: int = 0) -> Example:
-    turns = ({"role": "user", "content": question}, {"role": "assistant", "content": answer})
-    return Example(messages=turns, source_row=row)
-
-
-@pytest.fixture
-def setup(tiny_workspace: Workspace) -> tuple[Workspace, RunStore, RunConfig]:
-    examples = [chat(f"what is {word} {n}", f"it is {WORDS[-i]}", 4 * i + n) for i, word in enumerate(WORDS) for n in range(2)]
-    splits = ["validation" if i % 8 == 0 else "train" for i in range(len(examples))]
-    record = DatasetStore(tiny_workspace).create("words", examples, splits, format="pairs", seed=1)
-    config = RunConfig(name="tiny run").replace(
-        dataset_id=record.id,
-        dataset_sha256=record.sha256,
-        base_model="tiny",
-        quantization="none",
-        r=4,
-        learning_rate=5e-3,
-        per_device_train_batch_size=4,
-        gradient_accumulation_steps=2,
-        num_train_epochs=6,
-        evaluations=4,
-        max_length=128,
-    )
-    return tiny_workspace, RunStore(tiny_workspace), config
 
 
 def jobs_of(workspace: Workspace, runs: RunStore) -> TrainingJobs:
@@ -117,21 +74,23 @@ def test_a_run_ends_with_an_adapter_that_plain_peft_loads(setup, tiny_model: Pat
     assert str(ROOT) not in (runs.adapter(run_id) / "adapter_config.json").read_text()
 
 
-@pytest.mark.parametrize(("cut", "dropout"), [(3, 0.0), (6, 0.1), (11, 0.1), (23, 0.0)])
-def test_stopping_and_going_on_gives_the_same_run(setup, cut: int, dropout: float) -> None:
+@pytest.mark.parametrize(("dropout", "cuts"), [(0.0, (3, 23)), (0.1, (6, 11))])
+def test_stopping_and_going_on_gives_the_same_run(setup, dropout: float, cuts: tuple[int, int]) -> None:
     _, runs, config = setup
     config = config.replace(lora_dropout=dropout)
-    whole, parts = runs.create(config), runs.create(config)
+    whole = runs.create(config)
     expected = train_run(runs.folder(whole))
-    stopped = train_run(runs.folder(parts), after(runs, parts, cut))
-    assert stopped.state == "stopped" and stopped.step == cut
-    assert runs.adapter(parts) is not None
-    assert runs.resumable(parts)
-    finished = train_run(runs.folder(parts))
-    assert finished.state == "finished" and finished.step == expected.step
-    assert runs.curve(parts).training == runs.curve(whole).training
-    final = [dict(runs.curve(item).validation)[expected.total_steps] for item in (whole, parts)]
-    assert final[0] == final[1]
+    for cut in cuts:
+        parts = runs.create(config)
+        stopped = train_run(runs.folder(parts), after(runs, parts, cut))
+        assert stopped.state == "stopped" and stopped.step == cut
+        assert runs.adapter(parts) is not None
+        assert runs.resumable(parts)
+        finished = train_run(runs.folder(parts))
+        assert finished.state == "finished" and finished.step == expected.step
+        assert runs.curve(parts).training == runs.curve(whole).training
+        final = [dict(runs.curve(item).validation)[expected.total_steps] for item in (whole, parts)]
+        assert final[0] == final[1]
 
 
 def test_a_killed_run_goes_on_from_its_last_checkpoint(setup) -> None:
@@ -181,7 +140,7 @@ def test_a_signal_stops_the_command_and_keeps_what_was_learned(setup) -> None:
     assert runs.adapter(run_id) is not None
 
 
-@pytest.mark.parametrize("error", [ValueError("x"), MemoryError(), KeyboardInterrupt(), SystemExit(3), OSError(28, "No space")])
+@pytest.mark.parametrize("error", [ValueError("x"), MemoryError(), KeyboardInterrupt(), SystemExit(3)])
 def test_whatever_kills_the_training_leaves_no_running_state(setup, monkeypatch, error: BaseException) -> None:
     _, runs, config = setup
     run_id = runs.create(config)

@@ -36,6 +36,15 @@ class FusedStep:
         """See `Decoder.loss_sum`. Not under autocast: every piece names its format."""
         return self.decoder.loss_sum(pack)
 
+    def shrink(self, rows: Sequence[Encoded]) -> bool:
+        """Halve the tokens at once until these rows fall into more packs. False when every row is alone already."""
+        before = len(by_tokens(rows, self.tokens))
+        if before == len(rows):
+            return False
+        while len(by_tokens(rows, self.tokens)) == before:
+            self.tokens //= 2
+        return True
+
 
 def choose_step(
     model: Any, accelerator: Any, *, longest: int, batch: int, pad_id: int, tokens: int

@@ -12,7 +12,7 @@ from studio.config import RunConfig, all_settings
 from studio.errors import StudioError
 from studio.models.catalog import ModelEntry
 from studio.models.hardware import Hardware, hardware
-from studio.models.memory import Estimate, estimate
+from studio.models.memory import Estimate, RowSizes, estimate
 from studio.records import Dataset
 from studio.ui import pieces, plan, words
 from studio.ui.form import Form, advanced_names, by_section, control
@@ -181,7 +181,7 @@ def show_plan(studio: Studio, view: View, shell: Any, dataset_id: Any, model_id:
 def row_sizes(studio: Studio, record: Dataset | None, entry: ModelEntry, config: RunConfig) -> Sizes:
     """How long the rows are for this model. They are tokenised only where that makes nobody wait for a library."""
     if record is None:
-        return Sizes(100.0, config.data.max_length, False)
+        return Sizes(100.0, config.data.max_length, 0, False)
     return studio.tokens.sizes(
         record.id,
         entry.id,
@@ -194,15 +194,9 @@ def row_sizes(studio: Studio, record: Dataset | None, entry: ModelEntry, config:
 def reckon(config: RunConfig, entry: ModelEntry, record: Dataset | None, sizes: Sizes, computer: Hardware) -> Estimate:
     """The core's estimate for one model."""
     counts = record.counts if record else {}
-    return estimate(
-        config,
-        entry,
-        rows=max(1, counts.get("train", 0)),
-        mean_tokens=sizes.mean,
-        longest_tokens=sizes.longest,
-        validation_rows=counts.get("validation", 0),
-        hardware=computer,
-    )
+    rows = max(1, counts.get("train", 0))
+    found = RowSizes(rows, counts.get("validation", 0), sizes.mean, sizes.longest, sizes.shared)
+    return estimate(config, entry, found, computer)
 
 
 # ---- handlers

@@ -1,0 +1,39 @@
+"""A small data set and a run of the tiny model over it."""
+
+from __future__ import annotations
+
+import pytest
+
+from studio.config import RunConfig
+from studio.datasets import DatasetStore
+from studio.records import Example
+from studio.runs import RunStore
+from studio.workspace import Workspace
+
+WORDS = "red green blue north south east west bread cake salt rye oven early late open closed".split()  # noqa: SIM905
+
+
+def chat(question: str, answer: str, row: int = 0) -> Example:
+    turns = ({"role": "user", "content": question}, {"role": "assistant", "content": answer})
+    return Example(messages=turns, source_row=row)
+
+
+@pytest.fixture
+def setup(tiny_workspace: Workspace) -> tuple[Workspace, RunStore, RunConfig]:
+    examples = [chat(f"what is {word} {n}", f"it is {WORDS[-i]}", 4 * i + n) for i, word in enumerate(WORDS) for n in range(2)]
+    splits = ["validation" if i % 8 == 0 else "train" for i in range(len(examples))]
+    record = DatasetStore(tiny_workspace).create("words", examples, splits, format="pairs", seed=1)
+    config = RunConfig(name="tiny run").replace(
+        dataset_id=record.id,
+        dataset_sha256=record.sha256,
+        base_model="tiny",
+        quantization="none",
+        r=4,
+        learning_rate=5e-3,
+        per_device_train_batch_size=4,
+        gradient_accumulation_steps=2,
+        num_train_epochs=6,
+        evaluations=4,
+        max_length=128,
+    )
+    return tiny_workspace, RunStore(tiny_workspace), config
