@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import gc
 from collections.abc import Iterator
 
 from studio.errors import Busy
-from studio.models.hardware import loaded_torch
+from studio.models.hardware import loaded_torch, trim
 from studio.workspace import Lock, Workspace
 
 # Whoever asks `holder()` touches the lock for microseconds; a taker must not mistake that for somebody working.
@@ -63,6 +62,4 @@ def give_back_memory() -> None:
     torch = loaded_torch()
     if torch and torch.cuda.is_available():
         torch.cuda.empty_cache()
-    # glibc keeps freed memory for itself; malloc_trim(3) returns it, so that the next holder finds it free
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).malloc_trim(0)
+    trim()

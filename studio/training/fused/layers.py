@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from bitsandbytes.nn import Linear4bit
 
+from studio.models.hardware import trim
 from studio.training.fused import functions, kernels
 from studio.training.fused.attention import Attention, Heads
 from studio.training.fused.group import ADAPTER, Group
@@ -102,8 +103,11 @@ def read_decoder(model: Any, longest: int, *, lean: bool = False) -> Decoder:
     }
     learned = [item for item in model.parameters() if item.requires_grad]
     _need(all(id(item) in known for item in learned), "learned weights besides LoRA")
-    layers = tuple(_read_layer(layer, heads, activation, dtype, buffers) for layer in body.layers)
-    return Decoder(body.embed_tokens, body.rotary_emb, layers, _norm(body.norm), head, lean)
+    layers = []
+    for layer in body.layers:
+        layers.append(_read_layer(layer, heads, activation, dtype, buffers))
+        trim()  # plain weights were moved; the holes they left are too small for the next ones
+    return Decoder(body.embed_tokens, body.rotary_emb, tuple(layers), _norm(body.norm), head, lean)
 
 
 def _need(holds: bool, what: str) -> None:
