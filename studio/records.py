@@ -6,9 +6,10 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
-State = Literal["queued", "starting", "running", "stopping", "stopped", "finished", "failed", "interrupted"]
-LIVE_STATES: frozenset[str] = frozenset({"queued", "starting", "running", "stopping"})
-RESUMABLE_STATES: frozenset[str] = frozenset({"stopped", "interrupted", "failed"})
+State = Literal["queued", "starting", "running", "pausing", "paused", "stopping", "stopped", "finished", "failed", "interrupted"]
+StopKind = Literal["pause", "keep", "discard"]
+LIVE_STATES: frozenset[str] = frozenset({"queued", "starting", "running", "pausing", "stopping"})
+RESUMABLE_STATES: frozenset[str] = frozenset({"paused", "stopped", "interrupted", "failed"})
 SPLITS = ("train", "validation", "test")
 
 
@@ -81,9 +82,13 @@ class Dataset(Record):
 
 @dataclass(frozen=True)
 class RunStatus(Record):
-    """What `status.json` holds: the newest snapshot of a run, replaced as a whole."""
+    """What `status.json` holds: the newest snapshot of a run, replaced as a whole.
+
+    `place` is set while the run waits in the queue for others to end; the lowest is next.
+    """
 
     state: State = "queued"
+    place: int | None = None
     phase: str = ""
     detail: str = ""
     step: int = 0
@@ -109,9 +114,14 @@ class RunStatus(Record):
     schema_version: int = 1
 
     @property
+    def waiting(self) -> bool:
+        """Whether the run stands in the queue: no thread has it, and it may wait as long as it takes."""
+        return self.state == "queued" and self.place is not None
+
+    @property
     def live(self) -> bool:
         """Whether the run is waiting for the device or using it."""
-        return self.state in LIVE_STATES
+        return self.state in LIVE_STATES and not self.waiting
 
 
 @dataclass(frozen=True)

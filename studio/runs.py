@@ -14,15 +14,17 @@ import shutil
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from studio.config import RunConfig
-from studio.errors import Busy, StudioError
-from studio.records import LIVE_STATES, RESUMABLE_STATES, RunStatus, Sample
+from studio.errors import Busy, NotFound, StudioError
+from studio.records import RESUMABLE_STATES, RunStatus, Sample, StopKind
 from studio.workspace import Lock, Workspace, disk_used, display_name, read_json, write_json
 
 START_GRACE = 20.0  # seconds a queued run may be without its lock before it counts as interrupted
 LONGEST_TAIL = 8 * 2**20  # bytes of a log read at once
+END_SECONDS = 5.0  # for a trainer that has said how it ended to let go of its lock
+STOP_KINDS: tuple[StopKind, ...] = ("pause", "keep", "discard")  # a later request can only ask for more
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,15 @@ class Curve:
     training: list[tuple[int, float | None]]
     validation: list[tuple[int, float | None]]
     cursor: int
+
+
+@dataclass(frozen=True)
+class Turns:
+    """Which run has the computer, which wait for it (next first), and which are paused (newest first)."""
+
+    live: str | None
+    waiting: tuple[str, ...]
+    paused: tuple[str, ...]
 
 
 class RunStore:
@@ -44,19 +55,30 @@ class RunStore:
         """The folder of a run; it need not exist."""
         return self.workspace.folder("runs", run_id)
 
-    def create(self, config: RunConfig) -> str:
-        """Write a new run in state "queued" and return its id. Raises ConfigError with every fault."""
+    def create(self, config: RunConfig, place: int | None = None) -> str:
+        """Write a new run in state "queued" and return its id. Raises ConfigError with every fault.
+
+        Without a `place` in the queue it counts as live, so its trainer has to start soon.
+        """
         config = replace(config.validate(), name=display_name(config.name, "My run"))
         folder = self.workspace.new_folder("runs", config.name)
-        write_json(folder / "config.json", config.to_json())
         now = time.time()
-        write_json(folder / "status.json", RunStatus(created_at=now, updated_at=now).to_json())
+        write_json(folder / "status.json", RunStatus(place=place, created_at=now, updated_at=now).to_json())
+        write_json(folder / "config.json", config.to_json())
         return folder.name
 
     def ids(self) -> list[str]:
         """Ids of all runs, newest first."""
-        found = [item for item in self.workspace.items("runs") if (self.folder(item) / "config.json").is_file()]
-        return sorted(found, key=lambda item: self.status(item).created_at, reverse=True)
+        return list(self.statuses())
+
+    def statuses(self) -> dict[str, RunStatus]:
+        """The status of every run, newest first; one that is deleted in this moment is left out."""
+        found = {}
+        for run_id in self.workspace.items("runs"):
+            if (self.folder(run_id) / "config.json").is_file():
+                with contextlib.suppress(NotFound):
+                    found[run_id] = self.status(run_id)
+        return dict(sorted(found.items(), key=lambda item: item[1].created_at, reverse=True))
 
     def config(self, run_id: str) -> RunConfig:
         """The settings the run was started with."""
@@ -64,17 +86,20 @@ class RunStore:
 
     def status(self, run_id: str) -> RunStatus:
         """The newest snapshot. A run that says it is live but whose lock nobody holds reads as "interrupted"."""
-        folder = self.folder(run_id)
-        status = RunStatus.from_json(read_json(folder / "status.json"))
-        if status.state in LIVE_STATES and not self.lock(run_id).held():
-            status = RunStatus.from_json(read_json(folder / "status.json"))  # it may have ended in between
-            if status.state in LIVE_STATES and not self._just_queued(status):
+        status = self._stored(run_id)
+        if status.live and not self.lock(run_id).held():
+            status = self._stored(run_id)  # it may have ended in between
+            if status.live and not self._just_queued(status):
                 return replace(status, state="interrupted", phase="", eta_seconds=None)
         return status
 
+    def _stored(self, run_id: str) -> RunStatus:
+        """What the newest snapshot says, true or not."""
+        return RunStatus.from_json(read_json(self.folder(run_id) / "status.json"))
+
     @staticmethod
     def _just_queued(status: RunStatus) -> bool:
-        return status.state == "queued" and time.time() - status.updated_at < START_GRACE
+        return status.state == "queued" and not status.waiting and time.time() - status.updated_at < START_GRACE
 
     def write_status(self, run_id: str, status: RunStatus, *, durable: bool = False) -> None:
         """Replace the snapshot."""
@@ -86,14 +111,31 @@ class RunStore:
 
     def live(self) -> str | None:
         """The id of the run that is training or about to, if any."""
-        return next((item for item in self.ids() if self.status(item).live), None)
+        return self.turns().live
+
+    def turns(self) -> Turns:
+        """Who trains, who waits and who is paused, in one look over all runs."""
+        statuses = self.statuses()
+        waiting = {run_id: (status.place, status.created_at) for run_id, status in statuses.items() if status.waiting}
+        return Turns(
+            live=next((run_id for run_id, status in statuses.items() if status.live), None),
+            waiting=tuple(sorted(waiting, key=waiting.__getitem__)),
+            paused=tuple(run_id for run_id, status in statuses.items() if status.state == "paused"),
+        )
 
     def mark_interrupted(self) -> list[str]:
-        """Write "interrupted" into runs that a dead process left live. Call once at start-up. Returns their ids."""
+        """Write "interrupted" into runs that a dead process left live, and delete what it was asked to discard.
+
+        Call once at start-up. Returns the ids of the interrupted ones. Runs in the queue go on waiting.
+        """
         found = []
         for run_id in self.ids():
-            stored = RunStatus.from_json(read_json(self.folder(run_id) / "status.json"))
-            if stored.state in LIVE_STATES and not self.lock(run_id).held():
+            stored = self._stored(run_id)
+            if not stored.live or self.lock(run_id).held():
+                continue
+            if self.stop_requested(run_id) == "discard":
+                self.delete(run_id)
+            else:
                 self.write_status(run_id, replace(stored, state="interrupted", phase="", eta_seconds=None), durable=True)
                 found.append(run_id)
         return found
@@ -101,15 +143,27 @@ class RunStore:
     # ---- control
 
     def request_stop(self, run_id: str, kind: str = "keep") -> None:
-        """Ask the trainer, in whichever process it lives, to stop and keep what was learned."""
-        if kind != "keep":
+        """Ask the trainer, in whichever process it lives, to stop.
+
+        Args:
+            kind: "pause" gives the computer back for a while, "keep" ends the run and keeps what was learned, "discard"
+                deletes the run once it has stopped. What was asked for before is only ever replaced by the later in this list.
+        """
+        if kind not in STOP_KINDS:
             raise StudioError("The run was not stopped.", f"There is no way of stopping called {kind!r}.")
-        if self.status(run_id).live:
+        before = self.stop_requested(run_id)
+        if self.status(run_id).live and (not before or STOP_KINDS.index(kind) > STOP_KINDS.index(before)):
             write_json(self.folder(run_id) / "stop.json", {"kind": kind})
 
-    def stop_requested(self, run_id: str) -> bool:
-        """Whether somebody asked this run to stop."""
-        return (self.folder(run_id) / "stop.json").exists()
+    def stop_requested(self, run_id: str) -> StopKind | Literal[""]:
+        """How somebody asked this run to stop; empty when nobody did."""
+        try:
+            kind = read_json(self.folder(run_id) / "stop.json").get("kind")
+        except NotFound:
+            return ""
+        except (StudioError, AttributeError):
+            return "keep"  # a damaged request is still one
+        return kind if kind in STOP_KINDS else "keep"
 
     def clear_stop(self, run_id: str) -> None:
         """Forget a request to stop (at the start of a run or a resume)."""
@@ -119,6 +173,16 @@ class RunStore:
         """Whether the run ended early and has a checkpoint, or never got to one and can start over."""
         return self.status(run_id).state in RESUMABLE_STATES
 
+    def let_go(self, run_id: str) -> bool:
+        """Wait until a trainer that has said how it ended lets go of its run. False if it keeps it; NotFound if it is gone."""
+        deadline = time.monotonic() + END_SECONDS
+        while self.lock(run_id).held():
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.02)
+        self._stored(run_id)
+        return True
+
     def rename(self, run_id: str, name: str) -> None:
         """Give the run another name to show; its id and folder stay."""
         path = self.folder(run_id) / "config.json"
@@ -126,12 +190,23 @@ class RunStore:
 
     def delete(self, run_id: str) -> None:
         """Delete a run and all it learned. Raises Busy while it is live."""
-        self.status(run_id)  # raises NotFound
         lock = self.lock(run_id)
-        if self.status(run_id).live or not lock.acquire("delete", timeout=0):
+        if self.status(run_id).live or not self.let_go(run_id) or not lock.acquire("delete", timeout=0):
             raise Busy("This run was not deleted.", "It is still training.", "Stop it first.")
-        lock.release()
-        shutil.rmtree(self.folder(run_id))
+        try:
+            if self._just_queued(self._stored(run_id)):
+                raise Busy("This run was not deleted.", "It is about to train again.", "Stop it first.")
+            self.remove(run_id)
+        finally:
+            lock.release()
+        shutil.rmtree(self.folder(run_id), ignore_errors=True)  # what the lock itself left
+
+    def remove(self, run_id: str) -> None:
+        """Delete the folder of a run whose lock the caller holds: first what makes it a run, so that no part of it runs."""
+        folder = self.folder(run_id)
+        for name in ("config.json", "status.json"):
+            (folder / name).unlink(missing_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)
 
     def disk(self, run_id: str) -> int:
         """Bytes the run takes."""

@@ -70,8 +70,12 @@ class Workspace:
 
     def items(self, room: str) -> list[str]:
         """Ids in a room, newest first."""
-        found = [path for path in (self.root / room).iterdir() if path.is_dir() and SAFE_ID.fullmatch(path.name)]
-        return [path.name for path in sorted(found, key=lambda path: path.stat().st_mtime, reverse=True)]
+        found = {}
+        for path in (self.root / room).iterdir():
+            if path.is_dir() and SAFE_ID.fullmatch(path.name):
+                with contextlib.suppress(FileNotFoundError):  # it is deleted in this moment
+                    found[path.name] = path.stat().st_mtime
+        return sorted(found, key=found.__getitem__, reverse=True)
 
     @property
     def device_lock(self) -> Path:
@@ -234,11 +238,15 @@ class Lock:
         """Whether anybody (this process included) holds the lock now."""
         if self._lock.is_locked:
             return True
+        if not self.path.exists():  # a probe would make the file, and the folder of what was just deleted with it
+            return False
         probe = FileLock(str(self.path), thread_local=False, is_singleton=False)
         try:
             probe.acquire(timeout=0)
         except Timeout:
             return True
+        except FileNotFoundError:  # its folder is deleted in this moment
+            return False
         probe.release()
         return False
 

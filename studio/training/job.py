@@ -57,7 +57,7 @@ def train_run(run_dir: Path, stop: Callable[[], bool] = lambda: False) -> RunSta
         runs.write_status(run_id, status)
         with run_log(run_dir) as log:
             status = _guarded(workspace, runs, run_id, status, log, lambda: stop() or bool(runs.stop_requested(run_id)))
-        # asked again, since it is shown as ended from here on and who discards an ended run deletes it themselves
+        # asked after the last status: from there on the run is shown as ended, and who discards it then deletes it themselves
         if runs.stop_requested(run_id) == "discard":
             runs.remove(run_id)
         else:
@@ -81,7 +81,8 @@ def _guarded(
     except BaseException as error:  # noqa: BLE001 - a dying thread must not leave "running" behind
         ending = _failure(error, log)
     status = replace(holder.status(), phase="", detail="", eta_seconds=None, finished_at=time.time(), **ending)
-    runs.write_status(run_id, status, durable=True)
+    if runs.stop_requested(run_id) != "discard":  # until such a run is deleted it is shown as stopping
+        runs.write_status(run_id, status, durable=True)
     log.info("ended: %s", status.state)
     return status
 
