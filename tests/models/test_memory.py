@@ -34,10 +34,18 @@ def reckon(workspace: Workspace, monkeypatch: pytest.MonkeyPatch):
 
 @pytest.mark.parametrize(
     ("quantization", "rows", "tokens", "measured"),
-    [("none", 8, 64, 1806e6), ("none", 4, 32, 1333e6), ("nf4", 8, 64, 2040e6), ("nf4", 4, 32, 1065e6)],
+    [
+        ("none", 4, 32, 1224e6),
+        ("none", 8, 64, 1558e6),
+        ("none", 8, 256, 3208e6),
+        ("nf4", 4, 32, 963e6),
+        ("nf4", 8, 64, 1221e6),
+        ("nf4", 8, 256, 2777e6),
+    ],
 )
 def test_memory_is_what_was_measured(reckon, quantization: str, rows: int, tokens: int, measured: float) -> None:
-    found = reckon(sizes={"longest_tokens": tokens}, quantization=quantization, per_device_train_batch_size=rows)
+    sizes = {"longest_tokens": tokens, "shared_tokens": 24}
+    found = reckon(sizes=sizes, quantization=quantization, per_device_train_batch_size=rows, gradient_accumulation_steps=1)
     assert found.total_bytes == pytest.approx(measured, rel=0.07)
     assert found.total_bytes == found.model_bytes + found.adapter_bytes + found.work_bytes
 
@@ -72,7 +80,13 @@ def test_it_moves_the_right_way(reckon) -> None:
     assert reckon(sizes={"longest_tokens": 9999}, max_length=400).work_bytes == reckon(sizes={"longest_tokens": 400}).work_bytes
     assert reckon(lora_dropout=0.1).work_bytes > plain.work_bytes
     same = reckon(per_device_train_batch_size=4, gradient_accumulation_steps=2)
-    assert same.steps == plain.steps and same.work_bytes < plain.work_bytes
+    assert same.steps == plain.steps
+    long = {"longest_tokens": 400}
+    assert (
+        reckon(sizes=long, per_device_train_batch_size=2, gradient_accumulation_steps=4, max_length=400).work_bytes
+        < reckon(sizes=long, max_length=400).work_bytes
+    )
+    assert reckon(sizes={"shared_tokens": 30}).seconds < plain.seconds
     assert reckon(num_train_epochs=20).seconds > plain.seconds
     assert reckon(quantization="int8").seconds_high > plain.seconds_high
     assert reckon(sizes={"validation_rows": 200}).seconds > plain.seconds
