@@ -163,7 +163,9 @@ def tab_labels(studio: Studio, dataset_id: str | None, run_id: str | None) -> di
 
 
 def train_mark(status: RunStatus) -> str:
-    """A percentage while it runs, ! when it needs somebody, ✓ when something was learned."""
+    """A percentage while it runs, ! when it needs somebody, ✓ when something was learned; paused and waiting are words."""
     if status.live:
         return f"{percent(status)} %"
+    if status.waiting or status.state == "paused":
+        return "!" if status.error else "waiting" if status.waiting else "paused"
     return "!" if status.state in {"failed", "interrupted"} else "✓"

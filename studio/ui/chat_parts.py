@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
-from studio.errors import StudioError
+from studio.errors import NotFound, StudioError
 from studio.inference.engine import HOLDER
 from studio.records import RunStatus
 from studio.samples import sample
@@ -40,17 +41,18 @@ follow();
 
 @dataclass(frozen=True)
 class Held:
-    """Who holds the computer: a live run with its status, or something else by name."""
+    """Who holds the computer: a live run with its status and how many wait for it to end, or something else by name."""
 
     who: str
     run_id: str | None = None
     name: str = ""
     status: RunStatus | None = None
+    after: int = 0
 
     @property
-    def key(self) -> tuple[str, str | None, bool]:
+    def key(self) -> tuple[str, str | None, bool, int]:
         """Who it is; while this stays, only the progress can have moved."""
-        return self.who, self.run_id, bool(self.status and self.status.adapter_step is not None)
+        return self.who, self.run_id, bool(self.status and self.status.adapter_step is not None), self.after
 
     @property
     def progress(self) -> tuple[Any, ...]:
@@ -61,9 +63,10 @@ class Held:
 
 def held_by(studio: Studio) -> Held | None:
     """Who holds the computer, if it is somebody else than the chat of this app."""
-    if run_id := studio.jobs.running():
-        name = studio.runs.config(run_id).name
-        return Held("training", run_id, name, studio.runs.status(run_id))
+    turns = studio.runs.turns()
+    if run_id := turns.live:
+        with contextlib.suppress(NotFound):  # it was discarded in this moment
+            return Held("training", run_id, studio.runs.config(run_id).name, studio.runs.status(run_id), len(turns.waiting))
     holder = "" if studio.engine.opened else studio.lease.holder()
     # a chat in another process is told by the engine when it is opened; this one's may be loading in this moment
     return Held(holder) if holder and holder != HOLDER else None
@@ -111,9 +114,12 @@ def empty_card() -> Markup:
 
 def waiting(held: Held) -> Markup:
     """Who holds the computer, until when, how far it is."""
-    until = telling.until(held.status) if held.status else ""
+    until = telling.until(held.status) if held.status and not held.after else ""
     title = words.WAIT_TITLE.format(who=held.who, until=f" until about {until}" if until else "")
-    text = f"{words.WAIT_TEXT} {words.WAIT_SELF.format(name=held.name) if held.name else words.WAIT_SELF_OTHER}"
+    when = words.WAIT_SELF.format(name=held.name) if held.name else words.WAIT_SELF_OTHER
+    if held.after:
+        when = words.WAIT_QUEUE.format(name=held.name, runs=pieces.count(held.after, "run"))
+    text = f"{words.WAIT_TEXT} {when}"
     if not held.status:
         return pieces.waiting(title, text)
     status = held.status
@@ -126,7 +132,7 @@ def waiting(held: Held) -> Markup:
 
 def opens_at(held: Held) -> str:
     """The label of the page's button while it waits."""
-    until = telling.until(held.status) if held.status else ""
+    until = telling.until(held.status) if held.status and not held.after else ""
     return f"Chat opens about {until}" if until else "Chat opens when it is free"
 
 

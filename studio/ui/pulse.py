@@ -44,8 +44,9 @@ def heartbeat(studio: Studio) -> gr.HTML:
 
 def stamp(studio: Studio) -> str:
     """A short text that differs whenever a page may have something new to show."""
-    live = studio.jobs.running()
-    parts: list[object] = [live, studio.lease.holder(), studio.warmed(), studio.engine.opened]
+    turns = studio.runs.turns()
+    live = turns.live
+    parts: list[object] = [turns, studio.lease.holder(), studio.warmed(), studio.engine.opened]
     for room in ("runs", "datasets", "models"):
         parts.append((studio.workspace.root / room).stat().st_mtime_ns)
     if live:

@@ -30,12 +30,14 @@ def empty_card() -> Markup:
     )
 
 
-def next_step(status: RunStatus, *, adapter: bool) -> tuple[str, str, bool]:
-    """Note, label and usability of the page's primary button."""
+def next_step(status: RunStatus, *, adapter: bool, queue: bool = False) -> tuple[str, str, bool]:
+    """Note, label and usability of the page's primary button. `queue`: others start when this one ends."""
     if status.live:
         left = telling.time_left(status)
         label = words.NEXT_LATER.format(time=left) if left else words.NEXT_LATER_UNKNOWN
-        return (words.NEXT_LATER_NOTE if adapter else ""), label, False
+        return (words.NEXT_LATER_NOTE if adapter else ""), (words.NEXT_LATER_QUEUE if queue else label), False
+    if status.waiting and not adapter:
+        return "", words.NEXT_WAITING, False
     if not adapter:
         return words.NEXT_NOTHING_NOTE, words.NEXT_NOTHING, False
     if status.state == "finished":
@@ -101,6 +103,20 @@ def failure(status: RunStatus, saved: int | None) -> Markup:
         telling.safe_part(status, saved) + (f" Error {error['id']}." if error.get("id") else "")
     )
     return pieces.notice(error.get("what", ""), error.get("why", ""), error.get("fix", ""), more=safe)
+
+
+def lost(studio: Studio, run_id: str) -> Markup:
+    """What discarding the run takes away and what it does not."""
+    runs = studio.runs
+    step = runs.status(run_id).step
+    gone = [f"what it learned in {pieces.count(step, 'step')}"] if step else []
+    gone += ["its adapter"] if runs.adapter(run_id) else []
+    gone += ["its curve"] if runs.metrics(run_id) else []
+    gone += ["its sample answers"] if runs.samples(run_id) else []
+    named = f"{', '.join(gone[:-1])} and {gone[-1]}" if len(gone) > 1 else "".join(gone) or "the settings of this run"
+    return Markup('<p role="alert"><b>{}</b><br>{} {}</p>').format(
+        words.DISCARD_ASK.format(name=runs.config(run_id).name), words.DISCARD_STAYS, words.DISCARD_LOST.format(lost=named)
+    )
 
 
 def asked(samples: Sequence[Sample], status: RunStatus) -> Markup:

@@ -169,8 +169,10 @@ class Studio:
         return seen.live_run
 
     def current_run(self) -> str | None:
-        """The live run, else the newest one."""
-        return self.jobs.running() or next(iter(self.runs.ids()), None)
+        """The live run, else the newest one that does not wait in the queue, else the newest."""
+        statuses = self.runs.statuses()
+        order = sorted(statuses, key=lambda run_id: (not statuses[run_id].live, statuses[run_id].waiting))
+        return next(iter(order), None)
 
     def current_dataset(self, run_id: str | None) -> str | None:
         """The data set of a run, else the newest one."""

@@ -10,7 +10,10 @@ from studio.ui.pieces import duration, moment
 SILENT_AFTER = 60.0  # seconds without a sign of life before the page says so
 PHASES = ("Preparing", "First check", "Learning", "Saving")
 PLACES = {"checking": 1, "learning": 2, "saving": 3}  # every other phase is preparing
-TITLES = {"queued": "waiting", "starting": "preparing", "running": "training", "stopping": "stopping"}
+TITLES = {
+    **{"queued": "waiting", "starting": "preparing", "running": "training"},
+    **{"pausing": "pausing", "stopping": "stopping"},
+}
 
 
 def percent(status: RunStatus) -> int:
@@ -21,7 +24,10 @@ def percent(status: RunStatus) -> int:
 def state_tag(status: RunStatus) -> tuple[str, str]:
     """The state as one or two words, and the kind of tag: good, warn, bad or none."""
     kept = ", kept" if status.adapter_step is not None else ""
+    if status.waiting:
+        return f"in the queue{kept}", ""
     return {
+        "paused": (f"paused{kept}", "warn"),
         "finished": ("finished", "good"),
         "stopped": (f"stopped{kept}", "warn"),
         "interrupted": (f"interrupted{kept}", "warn"),
@@ -35,12 +41,18 @@ def safe_part(status: RunStatus, saved: int | None) -> str:
     return f"What it had learned up to step {step} is safe." if step else "Your examples and settings are safe."
 
 
-def purpose(status: RunStatus | None, saved: int | None = None) -> str:
-    """The line at the top of the Train tab. `saved`: the step of the newest checkpoint."""
+def purpose(status: RunStatus | None, saved: int | None = None, *, free: bool = True) -> str:
+    """The line at the top of the Train tab. `saved`: the step of the newest checkpoint. `free`: no other run trains."""
     if status is None:
         return "Here you watch the model learn. No run has been started yet."
     if status.state == "stopping":
         return "The run is stopping. What it learned is kept."
+    if status.state == "pausing":
+        return "The run is pausing. It can go on from here later."
+    if status.state == "paused":
+        return f"Paused {where(status)}. {'The computer is free for chatting.' if free else 'Another run uses the computer now.'}"
+    if status.waiting:
+        return "This run waits for its turn. You may close this page; it keeps its place."
     if status.live and status.phase == "waiting":
         return "The run waits for the computer. It starts by itself."
     if status.live and PLACES.get(status.phase, 0) < 2:
@@ -54,6 +66,11 @@ def purpose(status: RunStatus | None, saved: int | None = None) -> str:
     if status.state == "interrupted":
         return f"The run was interrupted. {safe_part(status, saved)}"
     return f"The run stopped early. {safe_part(status, saved)}"
+
+
+def where(status: RunStatus) -> str:
+    """How far a run came: "at step 42 of 80"."""
+    return f"at step {status.step} of {status.total_steps}" if status.step else "before its first step"
 
 
 def silence(status: RunStatus, now: float | None = None) -> float | None:
@@ -73,13 +90,17 @@ def doing(status: RunStatus, now: float | None = None) -> tuple[str, bool]:
             "queued": "Waiting to start.",
             "starting": "Starting.",
             "stopping": "Stopping after this step and keeping the best.",
+            "pausing": "Pausing after this step.",
         }
         running = "Checking the rows kept aside." if status.phase == "checking" else "It is running."
         return status.detail or words.get(status.state, running), False
+    if status.waiting:
+        return "Nothing of it runs now.", False
     ended = f" at {moment(status.finished_at)}" if status.finished_at else ""
     return {
         "finished": f"Finished{ended}.",
         "stopped": f"Stopped by you{ended}.",
+        "paused": f"Paused{'' if status.error else ' by you'}{ended}. It goes on from here when you say so.",
         "failed": f"Ended{ended} because of a failure.",
         "interrupted": f"Its program ended without a word, last heard at {moment(status.updated_at)}. It does not run now.",
     }.get(status.state, ""), status.state == "interrupted"

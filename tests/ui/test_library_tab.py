@@ -10,9 +10,11 @@ from types import SimpleNamespace
 
 import pytest
 
+from studio.config import RunConfig
 from studio.errors import Busy, NotFound, StudioError
 from studio.export.adapter import adapter_zip
 from studio.models.starter import STARTER
+from studio.samples import save_sample
 from studio.ui import library_parts
 from studio.ui.app import Page
 from studio.ui.studio import Studio
@@ -121,6 +123,17 @@ def test_what_a_live_run_needs_stays(studio: Studio, page: Page) -> None:
         lock.release()
     assert studio.runs.ids() == [run_id]
     assert studio.datasets.ids() == [dataset_id]
+
+
+def test_a_run_in_the_queue_can_go_but_not_the_data_it_needs(studio: Studio, page: Page) -> None:
+    view, record = page.views["library"], save_sample(studio.workspace, "sorter")
+    run_id = studio.runs.create(RunConfig(name="Waits").replace(dataset_id=record.id), place=0)
+    assert "in the queue" in str(library_parts.runs_table(studio, None))
+    with pytest.raises(Busy, match="in the queue"):
+        library.delete(studio, view, page.shell, "data", record.id, None, None)
+    library.delete(studio, view, page.shell, "runs", run_id, None, None)
+    library.delete(studio, view, page.shell, "data", record.id, None, None)
+    assert (studio.runs.ids(), studio.datasets.ids()) == ([], [])
 
 
 def test_what_is_gone_gives_a_notice(studio: Studio, page: Page) -> None:

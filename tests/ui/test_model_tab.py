@@ -35,7 +35,8 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[RunConfig]:
     """Configs handed to the training jobs; the jobs themselves have their own tests."""
     found: list[RunConfig] = []
 
-    def start(self: Any, config: RunConfig) -> str:
+    def start(self: Any, config: RunConfig, *, queue: bool) -> str:
+        assert queue
         found.append(config.validate())
         return "run-1"
 
@@ -164,18 +165,32 @@ def test_settings_that_cannot_be_used_start_nothing(
     assert started == []
 
 
-def test_while_a_run_is_live_the_button_leads_to_it(
+def test_while_a_run_is_live_the_button_adds_to_the_queue(
     studio: Studio, page: Page, view: model.View, values: list, started: list[RunConfig]
 ) -> None:
     record = save_sample(studio.workspace, "sorter")
     run_id = studio.runs.create(RunConfig(name="Other <b>run</b>").replace(dataset_id=record.id))
     changes = model.show_plan(studio, view, page.shell, record.id, "starter", *values)
-    assert shown(changes, view.next) == words.IS_TRAINING
+    assert shown(changes, view.next) == words.ADD_TO_QUEUE
     assert "Other &lt;b&gt;run&lt;/b&gt;" in shown(changes, view.next_note)
     changes = model.go_on(studio, view, page.shell, record.id, "starter", *values, "x")
-    assert changes[page.shell.run_id] == run_id
+    assert changes[page.shell.run_id] == run_id, "the page shows the run that trains; the queue is below it"
     assert changes[page.shell.tabs]["selected"] == "train"
-    assert started == []
+    assert [config.name for config in started] == ["x"]
+
+
+def test_behind_runs_that_wait_it_lines_up(studio: Studio, page: Page, view: model.View, values: list) -> None:
+    record = save_sample(studio.workspace, "sorter")
+    state = model.tick(studio, view, page.shell, "", record.id, "starter", *values)[view.state]
+    waiting = studio.runs.create(RunConfig(name="Waits").replace(dataset_id=record.id), place=0)
+    changes = model.tick(studio, view, page.shell, state, record.id, "starter", *values)
+    assert shown(changes, view.next) == words.ADD_TO_QUEUE
+    changes = model.go_on(studio, view, page.shell, record.id, "starter", *values, "Second")
+    added = changes[page.shell.run_id]
+    assert studio.runs.turns().waiting == (waiting, added)
+    assert studio.runs.config(added).name == "Second"
+    again = model.go_on(studio, view, page.shell, record.id, "starter", *values, "Second")
+    assert again[page.shell.run_id] == added, "pressing twice adds one"
 
 
 def test_a_folder_that_is_no_model_is_refused_with_a_reason(

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 import time
 from dataclasses import replace
+from typing import get_args
 
 import pytest
 
 from studio.errors import StudioError
-from studio.records import RunStatus
+from studio.records import RunStatus, State
 from studio.ui import run_parts, telling
 from studio.ui.app import Page
 from studio.ui.studio import Studio
@@ -38,7 +39,9 @@ def test_a_live_run_shows_its_numbers_and_can_be_stopped(studio: Studio, live: s
     assert "612 <small>tokens/s</small>" in value(found["status"])
     assert 'aria-current="step">Learning' in value(found["status"])
     assert "goes on" in value(found["purpose"])
-    assert (found["stop"]["visible"], found["go_on"]["visible"]) == (True, False)
+    labels = [found[name]["value"] for name in ("pause", "stop", "discard") if found[name]["visible"]]
+    assert labels == ["Pause", "Stop and keep", "Stop and discard"]
+    assert not any(found[name]["visible"] for name in ("go_on", "leave", "show_live", "queue"))
     assert (found["next"]["value"], found["next"]["interactive"]) == ("Chat opens in about 2 min", False)
     assert found["curve"]["value"]["live"]
 
@@ -142,7 +145,8 @@ def test_another_live_run_is_one_press_away(studio: Studio, page: Page, live: st
     view = page.views["train"]
     other = make_run(studio, "Older one")
     assert train.parts(studio, other)["show_live"]["visible"]
-    assert train.parts(studio, other)["go_on"]["interactive"] is False
+    stopped = make_run(studio, "Stopped one", state="stopped", step=40)
+    assert train.parts(studio, stopped)["go_on"]["value"] == "Add to the queue"
     assert train.show_live(studio, view, page.shell)[page.shell.run_id] == live
 
 
@@ -176,7 +180,7 @@ def test_the_log_is_bounded(studio: Studio) -> None:
     assert len(train.parts(studio, run_id)["log"]["value"]) == train.LOG_CHARACTERS
 
 
-@pytest.mark.parametrize("state", ["queued", "starting", "running", "stopping", "stopped", "finished", "failed", "interrupted"])
+@pytest.mark.parametrize("state", get_args(State))
 def test_every_state_is_said_in_words(state: str) -> None:
     status = RunStatus(state=state, updated_at=time.time(), finished_at=time.time(), phase="learning")
     assert telling.purpose(status)

@@ -230,7 +230,7 @@ def delete(
     refuse_busy(studio, kind, picked)
     if kind == "runs" and studio.engine.opened == picked:
         studio.engine.close()
-    KINDS[kind].store(studio).delete(picked)
+    (studio.jobs if kind == "runs" else studio.datasets).delete(picked)
     updates = {**refresh(studio, view, shell, None, None, None)}
     if kind == "runs" and run_id == picked:
         updates[shell.run_id] = studio.current_run()
@@ -292,8 +292,11 @@ def run_busy(studio: Studio, run_id: str) -> str:
 
 def dataset_busy(studio: Studio, dataset_id: str) -> str:
     """Why a data set cannot be deleted now; empty when it can."""
-    live = studio.jobs.running()
-    return "The run that trains now learns from it." if live and studio.dataset_of(live) == dataset_id else ""
+    turns = studio.runs.turns()
+    if turns.live and studio.dataset_of(turns.live) == dataset_id:
+        return "The run that trains now learns from it."
+    waits = any(studio.dataset_of(run_id) == dataset_id for run_id in turns.waiting)
+    return "A run in the queue is to learn from it." if waits else ""
 
 
 KINDS = {
@@ -325,4 +328,4 @@ def known(studio: Studio, kind: str, picked: Any) -> None:
 def refuse_busy(studio: Studio, kind: str, picked: str) -> None:
     """Raise Busy when something uses it."""
     if why := KINDS[kind].busy(studio, picked):
-        raise Busy("It was not deleted.", why, "Stop the run first, or wait until it is done.")
+        raise Busy("It was not deleted.", why, "Stop that run first, or wait until it is done.")

@@ -14,7 +14,7 @@ from studio.models.catalog import ModelEntry
 from studio.models.hardware import Hardware, hardware
 from studio.models.memory import Estimate, RowSizes, estimate
 from studio.records import Dataset
-from studio.ui import pieces, plan, words
+from studio.ui import pieces, plan, queue_parts, words
 from studio.ui.form import Form, advanced_names, by_section, control
 from studio.ui.guard import Wiring, told
 from studio.ui.studio import Studio
@@ -139,14 +139,17 @@ def data_of(studio: Studio, dataset_id: Any) -> Dataset | None:
 
 def show_next(studio: Studio, view: View, record: Dataset | None, time: str = "") -> dict[Any, Any]:
     """The primary button names what comes next, or what is missing."""
-    if live := studio.live():
-        note = words.IS_TRAINING_NOTE.format(name=pieces.short(studio.runs.config(live).name, 40))
-        return {view.next: gr.update(value=words.IS_TRAINING, interactive=True), view.next_note: pieces.next_note(note)}
     if record is None:
         return {
             view.next: gr.update(value=words.FIRST_DATA, interactive=False),
             view.next_note: pieces.next_note(words.NOTHING_LEAVES),
         }
+    turns = studio.runs.turns()
+    if turns.live or turns.waiting:
+        note = words.QUEUE_NOTE_STILL
+        if turns.live:
+            note = words.QUEUE_NOTE.format(name=queue_parts.name_of(studio, turns.live))
+        return {view.next: gr.update(value=words.ADD_TO_QUEUE, interactive=True), view.next_note: pieces.next_note(note)}
     note = f"{plan.sentence(time)} {words.TRAIN_NOTE}" if time else words.TRAIN_NOTE
     return {view.next: gr.update(value=words.TRAIN_NOW, interactive=True), view.next_note: pieces.next_note(note)}
 
@@ -228,9 +231,7 @@ def fetch_again(studio: Studio, view: View, shell: Any, model_id: str) -> dict[A
 
 
 def go_on(studio: Studio, view: View, shell: Any, dataset_id: Any, model_id: str, *values: Any) -> dict[Any, Any]:
-    """Train now; while a run is live, look at it instead."""
-    if live := studio.jobs.running():
-        return {shell.run_id: live, **shell.go("train")}
+    """Train now, or line up behind the runs that train and wait; then look at the one that trains."""
     *settings, name = values
     if trouble := studio.catalog.get(model_id).trouble:
         raise StudioError("Training did not start.", trouble, "Add its folder again, or pick another model.")
@@ -240,8 +241,8 @@ def go_on(studio: Studio, view: View, shell: Any, dataset_id: Any, model_id: str
     config = view.form.config(settings, base_model=model_id, dataset_id=record.id, dataset_sha256=record.sha256)
     named = name if isinstance(name, str) and name.strip() else record.name
     config = config.replace(name=display_name(named, record.name)).validate()
-    run_id = studio.jobs.start(config)
-    return {shell.run_id: run_id, **shell.go("train")}
+    run_id = studio.jobs.start(config, queue=True)
+    return {shell.run_id: studio.jobs.running() or run_id, **shell.go("train")}
 
 
 def tick(studio: Studio, view: View, shell: Any, state: Any, dataset_id: Any, model_id: str, *values: Any) -> dict[Any, Any]:
@@ -249,9 +250,9 @@ def tick(studio: Studio, view: View, shell: Any, state: Any, dataset_id: Any, mo
     progress, trouble = studio.fetch_progress(model_id), studio.fetch_trouble(model_id)
     on_its_way = progress is not None and progress.phase != "ready"
     fetch = f"{progress.sentence} {progress.done}" if on_its_way and progress else trouble.what if trouble else ""
-    now = "|".join(
-        map(str, (studio.jobs.running(), dataset_id, model_id, studio.catalog.get(model_id).ready, studio.warmed(), fetch))
-    )
+    turns = studio.runs.turns()
+    ready = studio.catalog.get(model_id).ready, studio.warmed()
+    now = "|".join(map(str, (turns.live, bool(turns.waiting), dataset_id, model_id, *ready, fetch)))
     if now == state:
         return {}
     changes: dict[Any, Any] = {view.state: now, view.fetch: pieces.show("")}

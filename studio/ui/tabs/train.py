@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from studio.ui import charts, pieces, run_parts, telling
+from studio.errors import NotFound
+from studio.records import RESUMABLE_STATES, RunStatus
+from studio.ui import charts, pieces, queue_parts, run_parts, telling
 from studio.ui import words_runs as words
 from studio.ui.guard import Wiring
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from studio.ui.studio import Studio
 
 LOG_CHARACTERS = 6000
+ENDING = {"pause": "pausing", "keep": "stopping", "discard": "stopping"}  # shown from the press on, before the trainer says so
 
 LOG_TEMPLATE = (
     f'<details class="quiet"><summary>{words.SHOW_LOG}</summary>'
@@ -46,9 +49,21 @@ class View:
     page: gr.Row
     failure: gr.HTML
     status: gr.HTML
-    stop: gr.Button
     go_on: gr.Button
+    pause: gr.Button
+    stop: gr.Button
+    leave: gr.Button
     show_live: gr.Button
+    discard: gr.Button
+    asking: gr.Column
+    lost: gr.HTML
+    keep: gr.Button
+    really: gr.Button
+    doomed: gr.State
+    queue: gr.Column
+    queue_head: gr.HTML
+    queue_list: gr.HTML
+    queue_start: gr.Button
     curve_card: gr.Column
     curve: gr.HTML
     says: gr.HTML
@@ -62,66 +77,71 @@ class View:
 
 def build() -> View:
     """Lay the tab out."""
-    purpose = pieces.html(pieces.purpose(words.TRAIN_PURPOSE))
-    notice = pieces.notice_area()
-    empty = pieces.html(run_parts.empty_card(), visible=False)
-    with pieces.split(visible=False) as page:
+    made: dict[str, Any] = {
+        "purpose": pieces.html(pieces.purpose(words.TRAIN_PURPOSE)),
+        "notice": pieces.notice_area(),
+        "empty": pieces.html(run_parts.empty_card(), visible=False),
+    }
+    with pieces.split(visible=False) as made["page"]:
         with pieces.work():
-            failure = pieces.html("", visible=False)
+            made["failure"] = pieces.html("", visible=False)
             with pieces.card():
-                status = pieces.html("")
-                with pieces.buttons():
-                    stop = gr.Button(words.STOP, size="sm", visible=False)
-                    go_on = gr.Button(words.START_AGAIN, size="sm", visible=False)
-                    show_live = gr.Button(words.SHOW_LIVE, size="sm", visible=False)
-            with pieces.card() as curve_card:
+                made["status"] = pieces.html("")
+                act_on_it(made)
+            made |= queue_parts.lay_out()
+            with pieces.card() as made["curve_card"]:
                 pieces.html(pieces.head(words.CURVE_TITLE, words.CURVE_NOTE))
-                curve = charts.curve()
-                says = pieces.html("")
+                made["curve"] = charts.curve()
+                made["says"] = pieces.html("")
             with pieces.card():
                 pieces.html(pieces.head(words.ASKED_TITLE, words.ASKED_NOTE))
-                asked = pieces.html("")
+                made["asked"] = pieces.html("")
         with pieces.side():
-            side = pieces.html("")
-            log = gr.HTML("", html_template=LOG_TEMPLATE, js_on_load=LOG_JS, apply_default_css=False, padding=False)
-    next_note, next_button = pieces.next_step(words.NEXT_TRAIN, words.NEXT_TRAIN_NOTE, enabled=False)
-    return View(
-        purpose=purpose,
-        notice=notice,
-        empty=empty,
-        page=page,
-        failure=failure,
-        status=status,
-        stop=stop,
-        go_on=go_on,
-        show_live=show_live,
-        curve_card=curve_card,
-        curve=curve,
-        says=says,
-        asked=asked,
-        side=side,
-        log=log,
-        next_note=next_note,
-        next=next_button,
-        seen=gr.State({}),
-    )
+            made["side"] = pieces.html("")
+            made["log"] = gr.HTML("", html_template=LOG_TEMPLATE, js_on_load=LOG_JS, apply_default_css=False, padding=False)
+    made["next_note"], made["next"] = pieces.next_step(words.NEXT_TRAIN, words.NEXT_TRAIN_NOTE, enabled=False)
+    return View(**made, doomed=gr.State(None), seen=gr.State({}))
+
+
+def act_on_it(made: dict[str, Any]) -> None:
+    """The buttons for the run, and the question before it is discarded."""
+    with pieces.buttons():
+        made["go_on"] = gr.Button(words.START_AGAIN, size="sm", visible=False)
+        made["pause"] = gr.Button(words.PAUSE, size="sm", visible=False)
+        made["stop"] = gr.Button(words.STOP, size="sm", visible=False)
+        made["leave"] = gr.Button(words.LEAVE_QUEUE, size="sm", visible=False)
+        made["show_live"] = gr.Button(words.SHOW_LIVE, size="sm", visible=False)
+        made["discard"] = gr.Button(words.DISCARD, size="sm", elem_classes="danger", visible=False)
+    with gr.Column(visible=False, elem_classes="ask") as made["asking"]:
+        made["lost"] = pieces.html("")
+        with pieces.buttons():
+            made["keep"] = gr.Button(words.KEEP_RUN, size="sm")
+            made["really"] = gr.Button(words.REALLY_DISCARD, size="sm", elem_classes="danger")
 
 
 def connect(studio: Studio, view: View, shell: Shell) -> None:
     """Wire the tab. The page's one timer looks once a second, also for runs that were started elsewhere."""
     on = Wiring(studio, view, shell)
+    on(view.pause.click, pause, [shell.run_id], queue=False)
     on(view.stop.click, stop, [shell.run_id], queue=False)
     on(view.go_on.click, go_on, [shell.run_id])
+    on(view.leave.click, leave, [shell.run_id])
+    on(view.discard.click, ask_discard, [shell.run_id], queue=False)
+    on(view.keep.click, keep, queue=False)
+    on(view.really.click, discard, [view.doomed])
+    on(view.queue_list.select, reorder, [shell.run_id], event=True)
+    on(view.queue_start.click, start_next)
     on(view.show_live.click, show_live)
     on(view.next.click, chat_with, [shell.run_id])
-    moving = [getattr(view, name) for name in PARTS] + [view.seen]
+    moving = [getattr(view, name) for name in PARTS] + [view.seen, shell.run_id]
     quick = {"outputs": moving, "queue": False, "keep_notice": True}
     on(shell.pulse.beat, tick, [shell.run_id, view.seen], **quick)
 
 
 PARTS = (
-    *("purpose", "empty", "page", "failure", "status", "stop", "go_on", "show_live", "curve_card", "curve", "says", "asked"),
-    *("side", "log", "next_note", "next"),
+    *("purpose", "empty", "page", "failure", "status", "go_on", "pause", "stop", "leave", "show_live", "discard"),
+    *("queue", "queue_head", "queue_list", "queue_start"),
+    *("curve_card", "curve", "says", "asked", "side", "log", "next_note", "next"),
 )
 
 
@@ -132,36 +152,98 @@ def refresh(
     studio: Studio, view: View, shell: Shell, dataset_id: str | None, model_id: str | None, run_id: str | None
 ) -> dict[Any, Any]:
     """Everything on the tab, for the run that is selected."""
-    return changed(view, parts(studio, run_id), {})
+    return {**shown(studio, view, shell, run_id), **keep(studio, view, shell)}
 
 
 def tick(studio: Studio, view: View, shell: Shell, run_id: str | None, seen: dict[str, str]) -> dict[Any, Any]:
     """What changed since the page last looked; usually nothing or a few lines."""
     seen = seen if isinstance(seen, dict) else {}
-    now = stamp(studio, run_id)
-    if seen.get("stamp") == now:
-        return {}
-    return changed(view, parts(studio, run_id), seen)
+    try:
+        if seen.get("stamp") == stamp(studio, run_id):
+            return {}
+    except NotFound:
+        seen = {}
+    return shown(studio, view, shell, run_id, seen)
+
+
+def shown(studio: Studio, view: View, shell: Shell, run_id: str | None, seen: dict[str, str] | None = None) -> dict[Any, Any]:
+    """What of the run's tab the page does not have yet; when the run was deleted, another one is selected."""
+    try:
+        return changed(view, parts(studio, run_id), seen or {})
+    except NotFound:
+        return {shell.run_id: studio.current_run()}
+
+
+def pause(studio: Studio, view: View, shell: Shell, run_id: str | None) -> dict[Any, Any]:
+    """Ask the run to give the computer back for a while."""
+    if run_id:
+        studio.jobs.stop(run_id, "pause")
+    return shown(studio, view, shell, run_id)
 
 
 def stop(studio: Studio, view: View, shell: Shell, run_id: str | None) -> dict[Any, Any]:
     """Ask the run to stop and keep what it learned."""
     if run_id:
         studio.jobs.stop(run_id)
-    return changed(view, parts(studio, run_id), {})
+    return shown(studio, view, shell, run_id)
+
+
+def ask_discard(studio: Studio, view: View, shell: Shell, run_id: str | None) -> dict[Any, Any]:
+    """Say what would be lost, and ask once more."""
+    if not run_id:
+        return {}
+    return {view.lost: pieces.show(run_parts.lost(studio, run_id)), view.asking: gr.update(visible=True), view.doomed: run_id}
+
+
+def keep(studio: Studio, view: View, shell: Shell) -> dict[Any, Any]:
+    """Close the question; nothing changes."""
+    return {view.asking: gr.update(visible=False), view.doomed: None}
+
+
+def discard(studio: Studio, view: View, shell: Shell, doomed: str | None) -> dict[Any, Any]:
+    """Delete the run that was asked about; a live one stops first."""
+    if not doomed:
+        return {}
+    if studio.engine.opened == doomed:
+        studio.engine.close()
+    studio.jobs.discard(doomed)
+    return {**shown(studio, view, shell, doomed), **keep(studio, view, shell)}
+
+
+def leave(studio: Studio, view: View, shell: Shell, run_id: str | None) -> dict[Any, Any]:
+    """Take the run that is shown out of the queue."""
+    if run_id:
+        studio.jobs.cancel(run_id)
+    return shown(studio, view, shell, run_id)
+
+
+def reorder(studio: Studio, view: View, shell: Shell, event: gr.EventData, run_id: str | None) -> dict[Any, Any]:
+    """A button in the list of waiting runs: up, down or out."""
+    pressed, act = str(getattr(event, "id", "")), str(getattr(event, "act", ""))
+    if act in ("up", "down"):
+        studio.jobs.move(pressed, -1 if act == "up" else 1)
+    elif act == "out":
+        studio.jobs.cancel(pressed)
+    return shown(studio, view, shell, run_id)
+
+
+def start_next(studio: Studio, view: View, shell: Shell) -> dict[Any, Any]:
+    """Start the next waiting run, and look at it."""
+    started = studio.jobs.start_next()
+    return {**shown(studio, view, shell, started), shell.run_id: started} if started else {}
 
 
 def go_on(studio: Studio, view: View, shell: Shell, run_id: str | None) -> dict[Any, Any]:
     """Resume the run from its newest save."""
     if run_id:
         studio.jobs.resume(run_id)
-    return changed(view, parts(studio, run_id), {})
+    return shown(studio, view, shell, run_id)
 
 
 def show_live(studio: Studio, view: View, shell: Shell) -> dict[Any, Any]:
     """Turn to the run that trains now, when another one is being looked at."""
     live = studio.jobs.running()
-    return {**changed(view, parts(studio, live), {}), shell.run_id: live} if live else {}
+    return {**shown(studio, view, shell, live), shell.run_id: live} if live else {}
 
 
 def chat_with(studio: Studio, view: View, shell: Shell, run_id: str | None) -> dict[Any, Any]:
@@ -177,14 +259,13 @@ def stamp(studio: Studio, run_id: str | None) -> str:
     if not run_id:
         return f"none {studio.jobs.running()}"
     status = studio.runs.status(run_id)
-    other = None if status.live else studio.jobs.running()
     folder = studio.runs.folder(run_id)
     sizes = []
     for name in ("config.json", "metrics.jsonl", "samples.jsonl", "run.log", "stop.json"):
         path = folder / name
         sizes.append(path.stat().st_size if path.exists() else -1)
     quiet = int((telling.silence(status) or 0) // telling.SILENT_AFTER)
-    return repr((run_id, other, status.state, status.updated_at, sizes, quiet))
+    return repr((run_id, studio.runs.turns(), status.state, status.updated_at, sizes, quiet))
 
 
 def changed(view: View, now: dict[str, Any], seen: dict[str, str]) -> dict[Any, Any]:
@@ -202,31 +283,23 @@ def parts(studio: Studio, run_id: str | None) -> dict[str, Any]:
     runs = studio.runs
     status, config, metrics, samples = runs.status(run_id), runs.config(run_id), runs.metrics(run_id), runs.samples(run_id)
     saved = max(runs.saved_steps(run_id), default=None)
-    live = None if status.live else studio.jobs.running()
-    adapter = runs.adapter(run_id) is not None
-    asked_to_stop = status.live and runs.stop_requested(run_id)
-    if asked_to_stop:
-        status = replace(status, state="stopping")  # the trainer itself says so only after its step
+    turns, adapter = runs.turns(), runs.adapter(run_id) is not None
+    live = None if status.live else turns.live
+    asked = runs.stop_requested(run_id) if status.live else ""
+    if asked:
+        status = replace(status, state=ENDING[asked], detail=words.DISCARD_NOW if asked == "discard" else status.detail)
     drawn = charts.payload(metrics, status)
-    note, button, usable = run_parts.next_step(status, adapter=adapter)
-    resumable = not status.live and runs.resumable(run_id)
+    note, button, usable = run_parts.next_step(status, adapter=adapter, queue=bool(turns.waiting))
+    purpose = words.DISCARD_LIVE if asked == "discard" else telling.purpose(status, saved, free=live is None)
     return {
         "stamp": now,
-        "purpose": pieces.show(pieces.purpose(telling.purpose(status, saved))),
+        "purpose": pieces.show(pieces.purpose(purpose)),
         "empty": gr.update(visible=False),
         "page": gr.update(visible=True),
-        "failure": pieces.show(run_parts.failure(status, saved), visible=bool(status.error and status.state == "failed")),
+        "failure": pieces.show(run_parts.failure(status, saved), visible=bool(status.error) and not status.live),
         "status": pieces.show(run_parts.progress(status)),
-        "stop": gr.update(
-            value=words.STOPPING if asked_to_stop else words.STOP, interactive=not asked_to_stop, visible=status.live
-        ),
-        "go_on": gr.update(
-            value=words.GO_ON.format(step=saved) if saved else words.START_AGAIN,
-            visible=resumable,
-            interactive=live is None,
-            variant="primary" if status.state in ("failed", "interrupted") and not adapter else "secondary",
-        ),
-        "show_live": gr.update(visible=bool(live) and live != run_id),
+        **buttons(status, asked, live, saved, adapter=adapter),
+        **queue_parts.parts(studio, turns),
         "curve_card": gr.update(visible=bool(drawn["points"] or drawn["validation"])),
         "curve": gr.update(value=drawn),
         "says": pieces.show(run_parts.says(charts.says(drawn))),
@@ -235,6 +308,32 @@ def parts(studio: Studio, run_id: str | None) -> dict[str, Any]:
         "log": gr.update(value=runs.log(run_id)[-LOG_CHARACTERS:]),
         "next_note": pieces.next_note(note),
         "next": gr.update(value=button, interactive=usable),
+    }
+
+
+def buttons(status: RunStatus, asked: str, live: str | None, saved: int | None, *, adapter: bool) -> dict[str, Any]:
+    """What can be done with the run. `asked`: how it was asked to stop; `live`: another run that trains."""
+    paused, ended_badly = status.state == "paused", status.state in ("failed", "interrupted") and not adapter
+    again = words.GO_ON.format(step=saved) if saved else words.START_AGAIN
+    return {
+        "go_on": gr.update(
+            value=words.GO_ON_LATER if live else again,
+            visible=status.state in RESUMABLE_STATES,
+            variant="primary" if (paused or ended_badly) and not live else "secondary",
+        ),
+        "pause": gr.update(value=words.PAUSING if asked == "pause" else words.PAUSE, visible=status.live, interactive=not asked),
+        "stop": gr.update(
+            value=words.STOPPING if asked == "keep" else words.STOP,
+            visible=status.live and asked != "discard",
+            interactive=asked in ("", "pause"),
+        ),
+        "leave": gr.update(visible=status.waiting),
+        "show_live": gr.update(visible=bool(live)),
+        "discard": gr.update(
+            value=words.DISCARDING if asked == "discard" else words.DISCARD if status.live else words.DISCARD_PAUSED,
+            visible=status.live or paused,
+            interactive=asked != "discard",
+        ),
     }
 
 
