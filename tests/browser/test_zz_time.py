@@ -1,0 +1,33 @@
+import sys, time, re
+sys.path.insert(0,'/work/main')
+import tests.browser.test_queue as t
+def test_time(app, visit):
+    t0=time.monotonic()
+    def say(x): print(f"{time.monotonic()-t0:6.1f} {x}", flush=True)
+    page=visit(app.address); say("open")
+    page.get_by_label("Advanced", exact=True).check(); say("advanced")
+    for name,label in (("Long one","Train now"),("Second","Add to the queue"),("Third","Add to the queue")):
+        t.tab(page,"2 Model"); say("tab")
+        t.expect(page.get_by_role("button", name=label)).to_be_enabled(); say("label "+label)
+        page.get_by_label("Off, 16 bit").check(); say("off")
+        page.get_by_label("Rounds through the data").fill("1000"); page.get_by_label("Rounds through the data").press("Tab"); say("rounds")
+        page.get_by_label("Name of this run").fill(name); say("name")
+        t.press(page,label); say("pressed")
+        page.locator("#pane-train .status:visible").wait_for(); say("train tab")
+    page.wait_for_timeout(3000)
+    page.screenshot(path="/work/scratch/shots/live-1440-light.png", full_page=True); say("shot")
+    p2=visit(app.address, width=390, dark=True); t.tab(p2,"3 Train"); p2.locator(".queue li").first.wait_for(); p2.wait_for_timeout(1500)
+    p2.screenshot(path="/work/scratch/shots/live-390-dark.png", full_page=True)
+    t.press(p2,"Stop and discard"); p2.locator(".ask:visible").wait_for(); p2.wait_for_timeout(500)
+    p2.screenshot(path="/work/scratch/shots/ask-390-dark.png", full_page=True); say("ask")
+    t.press(p2,"Keep it")
+    t.press(page,"Pause"); say("pause pressed")
+    page.get_by_role("button", name="Start the next one").wait_for(); say("paused"); page.wait_for_timeout(1500)
+    page.screenshot(path="/work/scratch/shots/paused-1440-light.png", full_page=True)
+    p2.wait_for_timeout(500); p2.screenshot(path="/work/scratch/shots/paused-390-dark.png", full_page=True)
+    t.tab(page,"2 Model"); page.wait_for_timeout(1500); page.screenshot(path="/work/scratch/shots/model-1440.png", full_page=True)
+    t.tab(page,"3 Train")
+    page.emulate_media(color_scheme="dark"); page.wait_for_timeout(800); page.screenshot(path="/work/scratch/shots/paused-1440-dark.png", full_page=True)
+    p2.emulate_media(color_scheme="light"); p2.wait_for_timeout(800); p2.screenshot(path="/work/scratch/shots/paused-390-light.png", full_page=True)
+    t.tab(page,"4 Chat"); page.wait_for_timeout(1500); say("chat"); page.screenshot(path="/work/scratch/shots/chat-1440-dark.png", full_page=True)
+from tests.browser.test_queue import app
