@@ -15,16 +15,21 @@ if TYPE_CHECKING:
     from studio.ui.studio import Studio
 
 SECONDS = 1.0
+# Between two beats while a run is live: each answer to one costs the browser most of a second of a core (measured), which
+# the training would have had. The curve asks for its points by itself.
+BUSY_SECONDS = 3.0
 LIVE_SECONDS = 10  # while something runs the tabs also look this often, so that silence is noticed
 
 JS = f"""
-let seen = null, busy = false;
+let seen = null, busy = false, last = 0;
 const look = async () => {{
   if (document.hidden || busy || !element.isConnected) return;
   busy = true;
   try {{
     const now = await server.pulse();
-    if (now !== seen) {{ seen = now; trigger('beat'); }}
+    const training = (stamp) => stamp !== null && stamp.startsWith('live');
+    const soon = training(seen) && training(now) && Date.now() - last < {BUSY_SECONDS * 1000:.0f};
+    if (now !== seen && !soon) {{ seen = now; last = Date.now(); trigger('beat'); }}
   }} catch (gone) {{ seen = null; }} finally {{ busy = false; }}
 }};
 setInterval(look, {SECONDS * 1000:.0f});
@@ -57,4 +62,4 @@ def stamp(studio: Studio) -> str:
     for model_id in studio.background.fetching:
         progress, trouble = studio.fetch_progress(model_id), studio.fetch_trouble(model_id)
         parts += [progress and progress.sentence, progress and progress.done, trouble and trouble.what]
-    return repr(parts)
+    return ("live" if live else "calm") + repr(parts)
