@@ -65,10 +65,16 @@ def starter_workspace(tmp_path: Path, shared_starter: Workspace) -> Workspace:
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A transformers folder with a random Llama of two layers and a byte-level tokenizer: loads in a moment, knows nothing."""
+    folder = save_tiny_model(tmp_path_factory.mktemp("tiny") / "tiny")
+    spare_the_collector()
+    return folder
+
+
+def save_tiny_model(folder: Path) -> Path:
+    """Write the tiny model. The same weights every time."""
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
-    folder = tmp_path_factory.mktemp("tiny") / "tiny"
     tokenizer = tiny_tokenizer()
     config = LlamaConfig(
         hidden_size=64,
@@ -87,7 +93,6 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(7)
         LlamaForCausalLM(config).eval().save_pretrained(str(folder))
-    spare_the_collector()
     tokenizer.save_pretrained(str(folder))
     return folder
 

@@ -21,10 +21,15 @@ def chat(question: str, answer: str, row: int = 0) -> Example:
 @pytest.fixture
 def setup(tiny_workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> tuple[Workspace, RunStore, RunConfig]:
     monkeypatch.setattr("studio.training.callbacks.SAMPLE_TOKENS", 8)  # half the time of such short runs would be answers
+    return tiny_workspace, RunStore(tiny_workspace), tiny_run(tiny_workspace)
+
+
+def tiny_run(workspace: Workspace) -> RunConfig:
+    """Save the data set and set up 24 steps over it."""
     examples = [chat(f"what is {word} {n}", f"it is {WORDS[-i]}", 4 * i + n) for i, word in enumerate(WORDS) for n in range(2)]
     splits = ["validation" if i % 8 == 0 else "train" for i in range(len(examples))]
-    record = DatasetStore(tiny_workspace).create("words", examples, splits, format="pairs", seed=1)
-    config = RunConfig(name="tiny run").replace(
+    record = DatasetStore(workspace).create("words", examples, splits, format="pairs", seed=1)
+    return RunConfig(name="tiny run").replace(
         dataset_id=record.id,
         dataset_sha256=record.sha256,
         base_model="tiny",
@@ -37,4 +42,3 @@ def setup(tiny_workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> tuple[W
         evaluations=4,
         max_length=128,
     )
-    return tiny_workspace, RunStore(tiny_workspace), config
