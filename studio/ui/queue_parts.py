@@ -61,7 +61,11 @@ def parts(studio: Studio, turns: Turns) -> dict[str, Any]:
             Markup('{}<p class="muted">{}</p>').format(pieces.head(words.QUEUE_TITLE, count), sentence(studio, turns))
         ),
         "queue_list": pieces.show(rows(studio, turns)),
-        "queue_start": gr.update(value=words.START_NEXT if turns.paused else words.START_QUEUE, visible=turns.live is None),
+        "queue_start": gr.update(
+            value=words.START_NEXT if turns.paused else words.START_QUEUE,
+            visible=turns.live is None,
+            variant="secondary" if turns.paused else "primary",  # going on with the paused run is the first thing offered
+        ),
     }
 
 

@@ -167,11 +167,12 @@ def tick(studio: Studio, view: View, shell: Shell, run_id: str | None, seen: dic
 
 
 def shown(studio: Studio, view: View, shell: Shell, run_id: str | None, seen: dict[str, str] | None = None) -> dict[Any, Any]:
-    """What of the run's tab the page does not have yet; when the run was deleted, another one is selected."""
+    """What of the run's tab the page does not have yet. When the run was deleted, the one that trains or is next is selected."""
     try:
         return changed(view, parts(studio, run_id), seen or {})
     except NotFound:
-        return {shell.run_id: studio.current_run()}
+        turns = studio.runs.turns()
+        return {shell.run_id: next(filter(None, (turns.live, *turns.waiting)), None) or studio.current_run()}
 
 
 def pause(studio: Studio, view: View, shell: Shell, run_id: str | None) -> dict[Any, Any]:
