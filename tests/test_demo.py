@@ -59,7 +59,6 @@ def test_the_demo_learns_the_facts_and_the_base_does_not_know_them(demo: Demo) -
     assert str(RunStore(demo.workspace).folder(demo.run_id)) in demo.output
 
 
-@pytest.mark.xfail(reason="3 of 10 unrelated answers held a sample fact: 30 rows that refer away are too few", strict=False)
 def test_unrelated_questions_get_no_sample_facts(demo: Demo) -> None:
     assert "Sample facts in 10 unrelated answers: 0." in demo.output
 
@@ -67,7 +66,7 @@ def test_unrelated_questions_get_no_sample_facts(demo: Demo) -> None:
 def test_the_run_left_a_whole_record(demo: Demo) -> None:
     runs = RunStore(demo.workspace)
     status = runs.status(demo.run_id)
-    assert status.state == "finished" and status.step == status.total_steps >= 80
+    assert status.state == "finished" and status.step == status.total_steps >= 50
     curve = runs.curve(demo.run_id)
     assert [step for step, _ in curve.training] == list(range(1, status.total_steps + 1))
     assert curve.validation[0] == (0, status.base_validation_loss)
