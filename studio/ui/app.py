@@ -108,7 +108,9 @@ def connect(demo: gr.Blocks, studio: Studio, shell: Shell, views: dict[str, Any]
     on(demo.load, choose_current, outputs=ids)  # changes dataset_id at least, from "" to an id or None, so every tab refreshes
     marked = [*shell.panes.values(), shell.labels]
     for trigger in (shell.pulse.beat, shell.dataset_id.change, shell.run_id.change):
-        on(trigger, tick, [*ids, shell.labels], outputs=marked, queue=False, keep_notice=True)
+        # always_last, here and in the tabs: a beat during a slow look must not be lost, or what that look saw would stay
+        quick = {"queue": False, "keep_notice": True, "trigger_mode": "always_last"}
+        on(trigger, tick, [*ids, shell.labels], outputs=marked, **quick)
     any_id = partial(gr.on, [chosen.change for chosen in ids])
     for key, module in TABS.items():
         tab = Wiring(studio, views[key], shell)

@@ -113,7 +113,8 @@ def connect(studio: Studio, view: View, shell: Any) -> None:
     on(view.next.click, go_on, [*chosen, view.name])
     depth = view.form.controls["depth"]
     watched = [view.next, view.next_note, view.fetch, view.fetch_again, view.models, view.memory, view.preview, depth, view.state]
-    on(shell.pulse.beat, tick, [view.state, *chosen], outputs=watched, queue=False, keep_notice=True)
+    quick = {"outputs": watched, "queue": False, "keep_notice": True, "trigger_mode": "always_last"}
+    on(shell.pulse.beat, tick, [view.state, *chosen], **quick)
 
 
 # ---- what is shown

@@ -134,7 +134,7 @@ def connect(studio: Studio, view: View, shell: Shell) -> None:
     on(view.show_live.click, show_live)
     on(view.next.click, chat_with, [shell.run_id])
     moving = [getattr(view, name) for name in PARTS] + [view.seen, shell.run_id]
-    quick = {"outputs": moving, "queue": False, "keep_notice": True}
+    quick = {"outputs": moving, "queue": False, "keep_notice": True, "trigger_mode": "always_last"}
     on(shell.pulse.beat, tick, [shell.run_id, view.seen], **quick)
 
 
