@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -37,10 +38,15 @@ class FusedStep:
         return self.decoder.loss_sum(pack)
 
     def shrink(self, rows: Sequence[Encoded]) -> bool:
-        """Halve the tokens at once until these rows fall into more packs. False when every row is alone already."""
+        """Halve the tokens at once until these rows fall into more packs; when every row is alone already, keep less of it.
+
+        False when that is done too.
+        """
         before = len(by_tokens(rows, self.tokens))
         if before == len(rows):
-            return False
+            spared = not self.decoder.lean
+            self.decoder = replace(self.decoder, lean=True)
+            return spared
         while len(by_tokens(rows, self.tokens)) == before:
             self.tokens //= 2
         return True
