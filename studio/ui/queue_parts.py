@@ -19,22 +19,27 @@ if TYPE_CHECKING:
 
 LONGEST_NAME = 60  # characters of a run's name in a row
 
-# The list is drawn anew after every press; who pressed with the keyboard stays on the same run's button.
+# The list is drawn anew after every press; who is in it with the keyboard stays on the same run.
 QUEUE_JS = """
-let pressed = null;
+let inside = null;
 element.addEventListener('click', ({target}) => {
   const button = target.closest('button[data-act]');
-  if (!button || button.disabled) return;
-  pressed = {...button.dataset};
-  trigger('select', pressed);
+  if (button && !button.disabled) trigger('select', {...button.dataset});
 });
+element.addEventListener('focusin', ({target}) => { inside = {...target.dataset}; });
+element.addEventListener('focusout', () => {
+  setTimeout(() => {
+    const now = document.activeElement;
+    if (now !== document.body && !element.contains(now)) inside = null;
+  }, 0);
+});
+document.addEventListener('pointerdown', ({target}) => { if (!element.contains(target)) inside = null; });
 watch('value', () => {
-  if (!pressed) return;
+  if (!inside) return;
   const usable = [...element.querySelectorAll('button:not(:disabled)')];
-  const mine = usable.filter((item) => item.dataset.id === pressed.id);
-  const next = mine.find((item) => item.dataset.act === pressed.act) || mine[0] || usable[0];
-  if (next && !element.contains(document.activeElement)) next.focus();
-  pressed = null;
+  const mine = usable.filter((item) => item.dataset.id === inside.id);
+  const next = mine.find((item) => item.dataset.act === inside.act) || mine[0] || usable[0];
+  if (next) next.focus();
 });
 """
 

@@ -112,6 +112,8 @@ def test_discarding_asks_first_and_says_exactly_what_is_lost(studio: Studio, pag
     assert studio.runs.stop_requested(live) == ""
     kept = train.keep(studio, view, page.shell)
     assert (kept[view.asking]["visible"], kept[view.doomed]) == (False, None)
+    assert train.keep(studio, view, page.shell, "another", live)[view.asking]["visible"] is False
+    assert train.keep(studio, view, page.shell, live, live) == {}, "a late redraw does not close the question"
     found = train.discard(studio, view, page.shell, live)
     assert studio.runs.stop_requested(live) == "discard"
     assert (found[view.discard]["value"], found[view.asking]["visible"]) == ("Discarding", False)

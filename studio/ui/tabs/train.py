@@ -128,6 +128,7 @@ def connect(studio: Studio, view: View, shell: Shell) -> None:
     on(view.leave.click, leave, [shell.run_id])
     on(view.discard.click, ask_discard, [shell.run_id], queue=False)
     on(view.keep.click, keep, queue=False)
+    on(shell.run_id.change, keep, [shell.run_id, view.doomed], queue=False, keep_notice=True)
     on(view.really.click, discard, [view.doomed])
     on(view.queue_list.select, reorder, [shell.run_id], event=True)
     on(view.queue_start.click, start_next)
@@ -140,8 +141,20 @@ def connect(studio: Studio, view: View, shell: Shell) -> None:
 
 PARTS = (
     *("purpose", "empty", "page", "failure", "status", "go_on", "pause", "stop", "leave", "show_live", "discard"),
-    *("queue", "queue_head", "queue_list", "queue_start"),
-    *("curve_card", "curve", "says", "asked", "side", "log", "next_note", "next"),
+    *(
+        "queue",
+        "queue_head",
+        "queue_list",
+        "queue_start",
+        "curve_card",
+        "curve",
+        "says",
+        "asked",
+        "side",
+        "log",
+        "next_note",
+        "next",
+    ),
 )
 
 
@@ -152,7 +165,7 @@ def refresh(
     studio: Studio, view: View, shell: Shell, dataset_id: str | None, model_id: str | None, run_id: str | None
 ) -> dict[Any, Any]:
     """Everything on the tab, for the run that is selected."""
-    return {**shown(studio, view, shell, run_id), **keep(studio, view, shell)}
+    return shown(studio, view, shell, run_id)
 
 
 def tick(studio: Studio, view: View, shell: Shell, run_id: str | None, seen: dict[str, str]) -> dict[Any, Any]:
@@ -196,9 +209,9 @@ def ask_discard(studio: Studio, view: View, shell: Shell, run_id: str | None) ->
     return {view.lost: pieces.show(run_parts.lost(studio, run_id)), view.asking: gr.update(visible=True), view.doomed: run_id}
 
 
-def keep(studio: Studio, view: View, shell: Shell) -> dict[Any, Any]:
-    """Close the question; nothing changes."""
-    return {view.asking: gr.update(visible=False), view.doomed: None}
+def keep(studio: Studio, view: View, shell: Shell, run_id: str | None = None, doomed: str | None = None) -> dict[Any, Any]:
+    """Close the question. When the page turns to the very run it is about (it was asked before the page knew), it stays."""
+    return {} if doomed and doomed == run_id else {view.asking: gr.update(visible=False), view.doomed: None}
 
 
 def discard(studio: Studio, view: View, shell: Shell, doomed: str | None) -> dict[Any, Any]:
