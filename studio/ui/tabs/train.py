@@ -140,21 +140,8 @@ def connect(studio: Studio, view: View, shell: Shell) -> None:
 
 
 PARTS = (
-    *("purpose", "empty", "page", "failure", "status", "go_on", "pause", "stop", "leave", "show_live", "discard"),
-    *(
-        "queue",
-        "queue_head",
-        "queue_list",
-        "queue_start",
-        "curve_card",
-        "curve",
-        "says",
-        "asked",
-        "side",
-        "log",
-        "next_note",
-        "next",
-    ),
+    *("purpose", "empty", "page", "failure", "status", "go_on", "pause", "stop", "leave", "show_live", "discard", "queue"),
+    *("queue_head", "queue_list", "queue_start", "curve_card", "curve", "says", "asked", "side", "log", "next_note", "next"),
 )
 
 
