@@ -102,7 +102,9 @@ def doing(status: RunStatus, now: float | None = None) -> tuple[str, bool]:
         "stopped": f"Stopped by you{ended}.",
         "paused": f"Paused{'' if status.error else ' by you'}{ended}. It goes on from here when you say so.",
         "failed": f"Ended{ended} because of a failure.",
-        "interrupted": f"Its program ended without a word, last heard at {moment(status.updated_at)}. It does not run now.",
+        "interrupted": f"Cut short{ended}. It does not run now."
+        if status.error
+        else f"Its program ended without a word, last heard at {moment(status.updated_at)}. It does not run now.",
     }.get(status.state, ""), status.state == "interrupted"
 
 

@@ -349,11 +349,12 @@ def settle(desk: Desk) -> None:
         desk.until(lambda live=live: desk.runs.live() != live)
 
 
-def test_random_histories_end_well(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Forty histories of two apps with two people each: never two trainers, no live run deleted, one final state."""
+@pytest.mark.parametrize("histories", [4, pytest.param(40, marks=pytest.mark.slow)])
+def test_random_histories_end_well(desk: Desk, monkeypatch: pytest.MonkeyPatch, histories: int) -> None:
+    """Histories of two apps with two people each: never two trainers, no live run deleted, one final state."""
     watch, seen = Watch(monkeypatch), set()
     apps = [desk.jobs, desk.open()]
-    for history in range(40):
+    for history in range(histories):
         chances = [random.Random(4 * history + at) for at in range(4)]
         people = [
             threading.Thread(target=person, args=(desk, apps[at % 2], chance, watch.broken)) for at, chance in enumerate(chances)
@@ -370,5 +371,6 @@ def test_random_histories_end_well(desk: Desk, monkeypatch: pytest.MonkeyPatch) 
         for run_id in states:
             apps[1].discard(run_id)
         assert desk.runs.ids() == [], history
-    assert (watch.most, seen) == (1, ENDED)
-    assert watch.began > 40
+    assert watch.most == 1 and seen <= ENDED
+    assert watch.began > histories
+    assert seen == ENDED or histories < 40
