@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from accelerate import Accelerator
 
+from studio.models.load import load_base, unpack
 from studio.training.fused import attention
 from studio.training.fused.layers import NotFusable, read_decoder
 from studio.training.fused.step import FusedStep, choose_step
@@ -103,6 +105,35 @@ def test_the_models_own_forward_still_works_afterwards() -> None:
     before = plain_loss(model, rows).item()
     read_decoder(model, 64)
     assert plain_loss(model, rows).item() == pytest.approx(before, rel=1e-6)
+
+
+def test_four_bit_layers_give_the_gradient_of_their_unpacked_weights(tiny_model: Path) -> None:
+    rows = rows_of(5, 12)
+    model = with_adapter(load_base(tiny_model, "nf4", compute_dtype="float32"))
+    step, reason = chosen(model)
+    assert isinstance(step, FusedStep), reason
+    assert step.decoder.groups[0].packed, "the layers are in 4 bit"
+    loss = step.loss_sum(make_pack(rows))
+    mine = gradients(model, loss)
+    unpack(model)
+    expected = plain_loss(model, rows)
+    assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
+    assert far(mine, gradients(model, expected)) < 1e-5
+
+
+@every_family
+def test_in_bfloat16_it_errs_no_more_than_the_padded_step(kind: str) -> None:
+    rows = rows_of(8, 12)
+    rough = with_adapter(base_of(kind, torch.bfloat16))
+    exact = with_adapter(base_of(kind, torch.bfloat16).float())
+    with torch.no_grad():
+        for name, item in exact.named_parameters():
+            item.copy_(dict(rough.named_parameters())[name])
+    truth = gradients(exact, plain_loss(exact, rows))
+    padded = PaddedStep(rough, Accelerator(cpu=True, mixed_precision="bf16"), batch=8, pad_id=0)
+    theirs = far(gradients(rough, sum(padded.loss_sum(batch) for batch in padded.batches(rows))), truth)
+    mine = far(gradients(rough, read_decoder(rough, 64).loss_sum(make_pack(rows))), truth)
+    assert mine < 1.15 * theirs
 
 
 def test_attention_alone_can_learn() -> None:

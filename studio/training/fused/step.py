@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from studio.data.encode import READ_ONLY, Encoded
+from studio.training.faults import is_out_of_memory
 from studio.training.fused.layers import Decoder, NotFusable, read_decoder
 from studio.training.packs import Pack, make_pack
 from studio.training.plan import by_tokens
@@ -71,7 +72,12 @@ def choose_step(
     except AttributeError as missing:
         return padded, f"padded step, since it has no {missing.name}"
     fused = FusedStep(decoder, accelerator.device, tokens=tokens)
-    loss, gradient = _differences(model, padded, fused)
+    try:
+        loss, gradient = _differences(model, padded, fused)
+    except (RuntimeError, AttributeError, TypeError, ValueError) as error:
+        if is_out_of_memory(error):
+            raise
+        return padded, f"padded step, since the fused one failed on the trial rows: {error}"
     most_loss, most_gradient = TRIAL_TOLERANCE[decoder.head.weight.dtype]
     figures = f"they differ by {loss:.1e} in loss and {gradient:.1e} in gradient on the trial rows"
     if loss <= most_loss and gradient <= most_gradient:
