@@ -197,6 +197,7 @@ def _on_device(
 ) -> bool:
     import torch  # noqa: PLC0415
     from accelerate import Accelerator  # noqa: PLC0415
+    from accelerate.state import AcceleratorState  # noqa: PLC0415
 
     from studio.models import hardware, load  # noqa: PLC0415
     from studio.training import checkpoints  # noqa: PLC0415
@@ -253,6 +254,7 @@ def _on_device(
         evaluations=training.evaluations,
         chance_loss=math.log(model.get_base_model().config.get_text_config().vocab_size),
     )
+    AcceleratorState._reset_state()  # a process keeps the first run's precision and refuses another; one run trains at a time
     accelerator = Accelerator(cpu=not torch.cuda.is_available(), mixed_precision="bf16" if dtype == "bfloat16" else "no")
     step, reason = choose_step(
         model,

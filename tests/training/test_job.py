@@ -93,6 +93,15 @@ def test_stopping_and_going_on_gives_the_same_run(setup, dropout: float, cuts: t
         assert final[0] == final[1]
 
 
+def test_runs_of_different_number_formats_follow_each_other_in_one_process(setup) -> None:
+    _, runs, config = setup
+    for dtype in ("float32", "bfloat16"):
+        run_id = runs.create(config.replace(num_train_epochs=1))
+        runs.write_status(run_id, dataclasses.replace(runs.status(run_id), compute_dtype=dtype))
+        status = train_run(runs.folder(run_id))
+        assert (status.state, status.compute_dtype) == ("finished", dtype), status.error
+
+
 def test_a_killed_run_goes_on_from_its_last_checkpoint(setup) -> None:
     workspace, runs, config = setup
     run_id = runs.create(config.replace(num_train_epochs=400, evaluations=100))
