@@ -88,8 +88,8 @@ class RunStore:
         """The newest snapshot. A run that says it is live but whose lock nobody holds reads as "interrupted"."""
         status = self._stored(run_id)
         if status.live and not self.lock(run_id).held():
-            status = self._stored(run_id)  # it may have ended in between
-            if status.live and not self._just_queued(status):
+            status = self._stored(run_id)  # it may have ended in between, or only just begun
+            if status.live and not self._just_queued(status) and not self.lock(run_id).held():
                 return replace(status, state="interrupted", phase="", eta_seconds=None)
         return status
 

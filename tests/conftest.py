@@ -25,8 +25,6 @@ CHATML = (
 TEXT = ["what is red it is blue", "When do you open? At 6:40, when the oven is warm.", "naïve café, 日本語, 🙂"]
 
 
-if "PYTEST_XDIST_WORKER" in os.environ:
-    os.environ.setdefault("OMP_NUM_THREADS", "1")  # the workers share the cores; two threads each would wait for one another
 calm_threads()  # as app.py and `python -m studio.training` do, before torch is imported
 
 

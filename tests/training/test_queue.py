@@ -22,7 +22,7 @@ from studio.runs import RunStore
 from studio.training.job import train_run
 from studio.training.jobs import TrainingJobs
 from studio.training.loop import Loop
-from studio.workspace import Workspace, sha256_file, write_json
+from studio.workspace import Lock, Workspace, sha256_file, write_json
 
 LONG = 400  # epochs: longer than any test waits
 ENDED = {"paused", "stopped", "finished"}
@@ -374,3 +374,18 @@ def test_random_histories_end_well(desk: Desk, monkeypatch: pytest.MonkeyPatch, 
     assert watch.most == 1 and seen <= ENDED
     assert watch.began > histories
     assert seen == ENDED or histories < 20
+
+
+def test_a_run_that_begins_while_somebody_looks_is_not_taken_for_interrupted(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_id = desk.runs.create(desk.config)
+    lock, real = desk.runs.lock(run_id), Lock.held
+
+    def begins_now(looked: Lock) -> bool:
+        monkeypatch.setattr(Lock, "held", real)
+        assert lock.acquire("a trainer")
+        desk.runs.write_status(run_id, replace(desk.runs.status(run_id), state="starting"))
+        return False  # as it was a moment ago
+
+    monkeypatch.setattr(Lock, "held", begins_now)
+    assert desk.runs.status(run_id).state == "starting"
+    lock.release()
