@@ -16,6 +16,9 @@ from studio.models.hardware import calm_threads
 from studio.workspace import Workspace, default_root
 
 LOG_BYTES, LOG_FILES = 2 * 2**20, 3
+# How long one thread may keep the interpreter while others wait. Beside a training that is mostly Python, a request took 26 to
+# 36 ms with the usual 5 ms and 8 ms with this (2 cores, Python 3.11).
+SWITCH_SECONDS = 0.0005
 LEAVE_SECONDS = 30.0  # for a running training to reach the end of its step and save
 
 
@@ -57,6 +60,7 @@ def prepare(workspace: Workspace) -> None:
     os.environ["GRADIO_TEMP_DIR"] = str(workspace.root / "uploads")  # what is served lies there, and nothing else does
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     calm_threads()
+    sys.setswitchinterval(SWITCH_SECONDS)
     handler = logging.handlers.RotatingFileHandler(
         workspace.root / "logs" / "studio.log", maxBytes=LOG_BYTES, backupCount=LOG_FILES, encoding="utf-8"
     )

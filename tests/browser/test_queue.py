@@ -55,7 +55,8 @@ def queue(app: App, *names: str, epochs: int = 1) -> list[str]:
 
 def learns(page: Page, beyond: int = 2) -> None:
     """Wait until the page shows a later step."""
-    page.wait_for_function(f"() => parseInt(document.querySelector('.status dd')?.innerText) > {beyond}")
+    step = "() => parseInt(document.querySelector('.status dd')?.innerText)"
+    page.wait_for_function(f"{step} > {beyond}", timeout=240_000)  # the app imports its libraries beside the training
 
 
 def test_start_the_queue_pause_chat_and_go_on(app: App, visit) -> None:
