@@ -6,6 +6,7 @@ import contextlib
 import logging
 import math
 import secrets
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -83,6 +84,8 @@ def _guarded(
     status = replace(holder.status(), phase="", detail="", eta_seconds=None, finished_at=time.time(), **ending)
     if runs.stop_requested(run_id) != "discard":  # until such a run is deleted it is shown as stopping
         runs.write_status(run_id, status, durable=True)
+    if status.state == "finished":  # only now: killed before this line, the run goes on from its last checkpoint
+        shutil.rmtree(runs.folder(run_id) / "checkpoints", ignore_errors=True)
     log.info("ended: %s", status.state)
     return status
 
@@ -284,8 +287,6 @@ def _on_device(
     recorder.update(phase="checking" if not saved else "learning", state="running", compute_dtype=dtype, detail="")
     finished = loop.run(train, validation, runs.folder(run_id) / "checkpoints", stop)
     recorder.update(phase="saving", detail="Saving.")
-    if finished:
-        checkpoints.prune(runs.folder(run_id) / "checkpoints", keep=0)
     return finished
 
 

@@ -7,6 +7,7 @@ import os
 import random
 import shutil
 import signal
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -68,10 +69,15 @@ def survived(bench: Bench, run_id: str, known: int) -> bool:
     """After a kill: every listed checkpoint verifies, none went backwards, and the state is one a person can go on from."""
     from studio.training import checkpoints
 
+    state = bench.runs.status(run_id).state
+    if state == "finished":  # it came to its end before the kill, and needs no checkpoint any more
+        return bench.runs.adapter(run_id) is not None and len(bench.losses(run_id)) == bench.runs.status(run_id).total_steps
     newest, damaged = checkpoints.newest(bench.checkpoints(run_id))
     reached = int(newest.name[5:]) if newest else 0
-    resumable = bench.runs.status(run_id).state in {"interrupted", "queued"} or bench.runs.resumable(run_id)
-    return not damaged and reached >= known and resumable
+    held = not damaged and reached >= known and (state == "queued" or bench.runs.resumable(run_id))
+    if not held:
+        sys.stderr.write(f"{run_id}: {state}, checkpoint {reached} after {known}, damaged {damaged}\n")
+    return held
 
 
 def resumes(bench: Bench, count: int) -> int:
