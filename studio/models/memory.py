@@ -43,8 +43,8 @@ PADDED_GROWTH = {"none": 1.0, "nf4": 1.9, "int8": 1.9}  # the same holes in the 
 WELL, TIGHT = 0.7, 0.95  # shares of the free memory
 
 # Share of the matrix-product rate that a whole step reaches. The fused step of the bakery sample in nf4 reached 0.59 on two
-# threads here, its own rate measured in the same process; "none" is assumed to be like it. The padded step takes 8 bit, and was several times slower on another
-# CPU (11 s for 60 tokens), so its range is wider.
+# threads here, its own rate measured in the same process; "none" is assumed to be like it. The padded step takes 8 bit, and
+# was several times slower on another CPU (11 s for 60 tokens), so its range is wider.
 EFFICIENCY = {"none": 0.6, "nf4": 0.58, "int8": 0.5}
 SLOW_INT8 = 4.0  # what the upper end of the time is multiplied by with int8 on a CPU
 ASSUMED_RATE = {"core": 8e9, "gpu": 10e12}  # floating-point operations a second, while nothing is measured
