@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-import studio.ui  # noqa: F401 - before any test imports gradio
+import studio  # noqa: F401 - before any test imports gradio or bitsandbytes
 from studio.models.catalog import ModelCatalog
 from studio.models.fetch import ensure
 from studio.models.hardware import calm_threads
@@ -25,6 +25,7 @@ CHATML = (
 TEXT = ["what is red it is blue", "When do you open? At 6:40, when the oven is warm.", "naïve café, 日本語, 🙂"]
 
 
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # dozens of children import the same modules, and each would compile them
 calm_threads()  # as app.py and `python -m studio.training` do, before torch is imported
 
 

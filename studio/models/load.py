@@ -255,6 +255,7 @@ def check_adapter_folder(folder: Path) -> None:
 
 def save_adapter(model: Any, folder: Path, *, name: str = "default") -> None:
     """Write one adapter as files that plain peft loads: adapter_config.json, adapter_model.safetensors. Asks no network."""
+    model.create_or_update_model_card = lambda _: None  # a form with nothing filled in, 50 ms each time
     # "auto" would look the base up on the Hub to see whether its vocabulary grew
     model.save_pretrained(str(folder), selected_adapters=[name], safe_serialization=True, save_embedding_layers=False)
 

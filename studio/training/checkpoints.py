@@ -7,7 +7,6 @@ The manifest (size and SHA-256 of every file) is written last; the folder is sta
 
 from __future__ import annotations
 
-import contextlib
 import os
 import secrets
 import shutil
@@ -135,8 +134,6 @@ def save_adapter(folder: Path, model: Any) -> None:
     staging = folder.with_name(f".staging-adapter-{secrets.token_hex(3)}")
     try:
         load.save_adapter(model, staging)
-        with contextlib.suppress(FileNotFoundError):
-            (staging / "README.md").unlink()  # PEFT's card is a form with nothing filled in
         sync_tree(staging)
         if folder.exists():
             for path in staging.iterdir():

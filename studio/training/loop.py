@@ -158,7 +158,8 @@ class Loop:
 
     def _optimizer_step(self, step: int, rows: list[Encoded], started: float) -> StepMetrics:
         """Forward and backward over the step's rows, then one update. The loss is the mean over all learned tokens."""
-        self.model.train()
+        if not self.model.training:  # walks every module
+            self.model.train()
         learned = learned_tokens(rows)
         total = self._with_room(step, rows, lambda: self._gradients(step, rows, learned))
         norm = float(self.accelerator.clip_grad_norm_(self.parameters, self.recipe.max_grad_norm))

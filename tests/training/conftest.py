@@ -9,7 +9,9 @@ from studio.datasets import DatasetStore
 from studio.records import Example
 from studio.runs import RunStore
 from studio.workspace import Workspace
+from tests.training.preloaded import Preloaded
 
+PRELOADED = pytest.StashKey[Preloaded]()
 WORDS = "red green blue north south east west bread cake salt rye oven early late open closed".split()  # noqa: SIM905
 
 
@@ -18,9 +20,20 @@ def chat(question: str, answer: str, row: int = 0) -> Example:
     return Example(messages=turns, source_row=row)
 
 
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Everything is imported and nothing computed yet."""
+    if any("preloaded" in getattr(item, "fixturenames", ()) for item in session.items):
+        session.config.stash[PRELOADED] = Preloaded()
+
+
+@pytest.fixture
+def preloaded(request: pytest.FixtureRequest) -> Preloaded:
+    return request.config.stash[PRELOADED]
+
+
 @pytest.fixture
 def setup(tiny_workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> tuple[Workspace, RunStore, RunConfig]:
-    monkeypatch.setattr("studio.training.callbacks.SAMPLE_TOKENS", 8)  # half the time of such short runs would be answers
+    monkeypatch.setattr("studio.training.callbacks.SAMPLE_TOKENS", 2)  # half the time of such short runs would be answers
     return tiny_workspace, RunStore(tiny_workspace), tiny_run(tiny_workspace)
 
 
