@@ -51,8 +51,12 @@ def test_every_requirement_is_pinned_and_has_its_reason(file: str) -> None:
             assert re.fullmatch(r"[\w-]+==[\w.]+\s+# \S.*", line), line
 
 
-def test_the_test_command_collects(tmp_path: Path) -> None:
-    command = re.search(r"^\.venv/bin/python -m (pytest.*)$", README, re.MULTILINE)
+def test_the_test_command_collects_every_test_once() -> None:
+    command = re.search(r"^\.venv/bin/python -m pytest.*$", README, re.MULTILINE)
     assert command
-    words = [sys.executable, "-m", *shlex.split(command.group(1)), "--collect-only", "-q", "tests/test_config.py"]
+    parts = [shlex.split(part) for part in command.group().split("&&")]
+    assert [part[:3] for part in parts] == [[".venv/bin/python", "-m", "pytest"]] * 2
+    marks = [part[part.index("-m", 3) + 1] for part in parts]
+    assert marks == ["not slow and not browser", "slow or browser"], "each is the other's opposite"
+    words = [sys.executable, *parts[0][1:], "--collect-only", "-q", "tests/test_config.py"]
     assert subprocess.run(words, cwd=ROOT, capture_output=True, check=False).returncode == 0

@@ -5,12 +5,11 @@ A process that has computed with torch cannot be forked: the child would wait fo
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import signal
 import socket
 import traceback
+from typing import Any
 
 
 class Preloaded:
@@ -26,31 +25,27 @@ class Preloaded:
 
     def train(self, *arguments: str) -> int:
         """What `python -m studio.training` does with these arguments, on one thread. Returns the process id."""
-        self.ours.sendall(f"{json.dumps(arguments)}\n".encode())
-        return int(self.answers.readline())
+        return self._ask({"train": arguments})
 
-    @staticmethod
-    def kill(pid: int) -> None:
-        """End a child as a power cut would, and wait until it is gone."""
-        handle = os.pidfd_open(pid)
-        try:
-            signal.pidfd_send_signal(handle, signal.SIGKILL)
-            with contextlib.suppress(ProcessLookupError):
-                while True:
-                    signal.pidfd_send_signal(handle, 0)
-        finally:
-            os.close(handle)
+    def wait(self, pid: int) -> int:
+        """The child's exit code once it has ended; minus the signal that ended it."""
+        return self._ask({"wait": pid})
+
+    def _ask(self, request: dict[str, Any]) -> int:
+        self.ours.sendall(f"{json.dumps(request)}\n".encode())
+        return int(self.answers.readline())
 
 
 def _serve(channel: socket.socket) -> None:
-    """Fork a child for every line, until the tests end."""
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # who is killed is gone at once
+    """Do as asked until the tests end."""
     try:
         for line in channel.makefile():
-            pid = os.fork()
-            if pid == 0:
-                _child(json.loads(line))
-            channel.sendall(f"{pid}\n".encode())
+            request = json.loads(line)
+            if "wait" in request:
+                answer = os.waitstatus_to_exitcode(os.waitpid(request["wait"], 0)[1])
+            elif (answer := os.fork()) == 0:
+                _child(request["train"])
+            channel.sendall(f"{answer}\n".encode())
     finally:
         os._exit(0)
 
@@ -62,7 +57,6 @@ def _child(arguments: list[str]) -> None:
 
         from studio.training.__main__ import main
 
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         torch.set_num_threads(1)
         code = main(arguments)
     except BaseException:  # noqa: BLE001 - the child must end here, whatever happened

@@ -5,8 +5,6 @@ from __future__ import annotations
 import dataclasses
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
@@ -118,7 +116,8 @@ def test_a_killed_run_goes_on_from_its_last_checkpoint(setup, preloaded: Preload
         train_run(runs.folder(run_id))
     with pytest.raises(Busy):
         jobs_of(workspace, runs).start(config.replace(seed=7))
-    preloaded.kill(child)
+    os.kill(child, signal.SIGKILL)
+    assert preloaded.wait(child) == -signal.SIGKILL
     assert runs.status(run_id).state == "interrupted"
     saved, damaged = checkpoints.newest(checkpoint_folder)
     assert saved is not None and not damaged
@@ -134,15 +133,15 @@ def test_a_killed_run_goes_on_from_its_last_checkpoint(setup, preloaded: Preload
     assert steps == list(range(1, status.step + 1))
 
 
-def test_a_signal_stops_the_command_and_keeps_what_was_learned(setup) -> None:
+def test_a_signal_stops_the_command_and_keeps_what_was_learned(setup, preloaded: Preloaded) -> None:
     _, runs, config = setup
     run_id = runs.create(config.replace(num_train_epochs=400, evaluations=50))
-    child = subprocess.Popen([sys.executable, "-m", "studio.training", str(runs.folder(run_id))], cwd=ROOT)
+    child = preloaded.train(str(runs.folder(run_id)))
     deadline = time.monotonic() + 90
     while runs.status(run_id).step < 2 and time.monotonic() < deadline:
         time.sleep(0.05)
-    os.kill(child.pid, signal.SIGTERM)
-    assert child.wait(30) == 0
+    os.kill(child, signal.SIGTERM)
+    assert preloaded.wait(child) == 0
     assert runs.status(run_id).state == "stopped"
     assert runs.adapter(run_id) is not None
 

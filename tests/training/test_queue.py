@@ -75,9 +75,10 @@ def desk(setup: tuple[Workspace, RunStore, RunConfig], monkeypatch: pytest.Monke
 # ---- pause
 
 
-@pytest.mark.parametrize("cut", [3, 12])
+@pytest.mark.parametrize("cut", [3, 8])
 def test_a_paused_run_ends_as_one_that_was_never_paused(desk: Desk, monkeypatch: pytest.MonkeyPatch, cut: int) -> None:
-    whole, parts = desk.runs.create(desk.config), desk.runs.create(desk.config)
+    config = desk.config.replace(num_train_epochs=3)  # 12 steps
+    whole, parts = desk.runs.create(config), desk.runs.create(config)
     expected = train_run(desk.runs.folder(whole))
     real = Loop._optimizer_step
 
