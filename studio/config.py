@@ -195,6 +195,14 @@ class TrainingConfig:
         maximum=100,
         source="About ten keeps the cost near a tenth of the run.",
     )
+    early_stopping_patience: int = setting(
+        3,
+        "Checks to wait for a better one (early stopping)",
+        "It ends when that many checks in a row were no better than the best. 0 always trains to the end.",
+        minimum=0,
+        maximum=100,
+        source="L. Prechelt, Early Stopping - But When? (1998): its third class of rules, with 3 strips.",
+    )
     seed: int = setting(
         42,
         "Seed",

@@ -10,6 +10,7 @@ State = Literal["queued", "starting", "running", "pausing", "paused", "stopping"
 StopKind = Literal["pause", "keep", "discard"]
 LIVE_STATES: frozenset[str] = frozenset({"queued", "starting", "running", "pausing", "stopping"})
 RESUMABLE_STATES: frozenset[str] = frozenset({"paused", "stopped", "interrupted", "failed"})
+NO_ETA: dict[str, None] = {"eta_seconds": None, "eta_low_seconds": None, "eta_high_seconds": None}
 SPLITS = ("train", "validation", "test")
 
 
@@ -84,7 +85,8 @@ class Dataset(Record):
 class RunStatus(Record):
     """What `status.json` holds: the newest snapshot of a run, replaced as a whole.
 
-    `place` is set while the run waits in the queue for others to end; the lowest is next.
+    `place` is set while the run waits in the queue for others to end; the lowest is next. `utilisation` is the share of
+    this computer's matrix-product rate that the steps reach. `reading` is what the curve said when the run ended.
     """
 
     state: State = "queued"
@@ -99,7 +101,13 @@ class RunStatus(Record):
     updated_at: float = 0.0
     training_seconds: float = 0.0
     eta_seconds: float | None = None
+    eta_low_seconds: float | None = None
+    eta_high_seconds: float | None = None
     tokens_per_second: float | None = None
+    learned_tokens_per_second: float | None = None
+    utilisation: float | None = None
+    energy_joules: float | None = None
+    energy_method: str = ""
     memory_bytes: int | None = None
     peak_memory_bytes: int | None = None
     base_validation_loss: float | None = None
@@ -111,6 +119,7 @@ class RunStatus(Record):
     left_out: int = 0
     compute_dtype: str = ""
     error: dict[str, str] | None = None
+    reading: dict[str, Any] | None = None
     schema_version: int = 1
 
     @property
@@ -126,7 +135,10 @@ class RunStatus(Record):
 
 @dataclass(frozen=True)
 class StepMetrics(Record):
-    """One optimizer step. `tokens` counts what was computed without padding, `learned_tokens` what the loss is over."""
+    """One optimizer step. `tokens` counts those of its rows, `learned_tokens` what the loss is over.
+
+    `computed_tokens` counts what went through the model: an opening that rows share once, padding where there is any.
+    """
 
     step: int
     loss: float | None
@@ -135,6 +147,7 @@ class StepMetrics(Record):
     tokens: int
     learned_tokens: int
     seconds: float
+    computed_tokens: int = 0
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 from studio.config import RunConfig
 from studio.errors import Busy, NotFound, StudioError
-from studio.records import RESUMABLE_STATES, RunStatus, Sample, StopKind
+from studio.records import NO_ETA, RESUMABLE_STATES, RunStatus, Sample, StopKind
 from studio.workspace import Lock, Workspace, disk_used, display_name, read_json, write_json
 
 START_GRACE = 20.0  # seconds a queued run may be without its lock before it counts as interrupted
@@ -90,7 +90,7 @@ class RunStore:
         if status.live and not self.lock(run_id).held():
             status = self._stored(run_id)  # it may have ended in between, or only just begun
             if status.live and not self._just_queued(status) and not self.lock(run_id).held():
-                return replace(status, state="interrupted", phase="", eta_seconds=None)
+                return replace(status, state="interrupted", phase="", **NO_ETA)
         return status
 
     def _stored(self, run_id: str) -> RunStatus:
@@ -136,7 +136,7 @@ class RunStore:
             if self.stop_requested(run_id) == "discard":
                 self.delete(run_id)
             else:
-                self.write_status(run_id, replace(stored, state="interrupted", phase="", eta_seconds=None), durable=True)
+                self.write_status(run_id, replace(stored, state="interrupted", phase="", **NO_ETA), durable=True)
                 found.append(run_id)
         return found
 

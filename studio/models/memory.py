@@ -200,7 +200,16 @@ def token_bytes(shape: ModelShape, adapter: AdapterConfig, number_bytes: int) ->
 
 
 def token_operations(shape: ModelShape, adapter_weights: int, tokens: float) -> float:
-    """Floating-point operations to train on one token of a row of `tokens`: projections, head, adapter, attention."""
-    head = LEARNED_SHARE * shape.vocab_size * shape.hidden_size
+    """Floating-point operations to train on one token of a row of `tokens`: projections, adapter, attention, head."""
+    return body_operations(shape, adapter_weights, tokens) + LEARNED_SHARE * head_operations(shape)
+
+
+def body_operations(shape: ModelShape, adapter_weights: int, tokens: float) -> float:
+    """Those of all layers, without the head."""
     attention = 2 * shape.layers * shape.heads * shape.head_dim * tokens / 2  # scores and their use, causal
-    return 4 * (shape.linear_parameters + head + attention) + 6 * adapter_weights
+    return 4 * (shape.linear_parameters + attention) + 6 * adapter_weights
+
+
+def head_operations(shape: ModelShape) -> float:
+    """Those of the head for one learned token."""
+    return 4.0 * shape.vocab_size * shape.hidden_size

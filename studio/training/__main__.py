@@ -1,9 +1,13 @@
-"""`python -m studio.training RUN_DIR`: train a run without the page. Ctrl-C and SIGTERM stop it and keep what was learned."""
+"""`python -m studio.training RUN_DIR`: train a run without the page. Ctrl-C and SIGTERM stop it and keep what was learned.
+
+On several devices: `torchrun --nproc-per-node 2 -m studio.training RUN_DIR`, or `accelerate launch` with as many processes.
+"""
 
 from __future__ import annotations
 
 import argparse
 import logging
+import os
 import signal
 import sys
 import threading
@@ -11,7 +15,7 @@ from pathlib import Path
 
 from studio.errors import StudioError
 from studio.models.hardware import calm_threads
-from studio.training.job import train_run
+from studio.training.job import follow, train_run
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -24,6 +28,9 @@ def main(arguments: list[str] | None = None) -> int:
     asked = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: asked.set())
+    if int(os.environ.get("RANK", "0")):
+        follow(folder)
+        return 0
     try:
         status = train_run(folder, asked.is_set)
     except StudioError as error:

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-import statistics
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from studio.inference.generate import answer_all
+from studio.models.energy import EnergyMeter
 from studio.models.hardware import memory_now, memory_peak
 from studio.models.load import unpacked
 from studio.records import Example, RunStatus, StepMetrics, Validation
 from studio.runs import RunStore
 from studio.training.checkpoints import save_adapter
 from studio.training.loop import Progress
+from studio.training.pace import Pace
 
 STATE_OF = {"": "running", "pause": "pausing", "keep": "stopping", "discard": "stopping"}
 STATUS_INTERVAL = 0.5  # seconds between two writes of status.json
@@ -31,7 +31,8 @@ class Recorder:
     def __init__(self, runs: RunStore, run_id: str, status: RunStatus) -> None:
         self.runs, self.run_id, self.status = runs, run_id, status
         self._written = 0.0
-        self._recent: deque[StepMetrics] = deque(maxlen=20)
+        self._energy, self._energy_before = EnergyMeter(), status.energy_joules or 0.0
+        self.pace = Pace()
         self._check_seconds = 0.0
         self._check_started: float | None = None
         self.checks: set[int] = set()
@@ -42,7 +43,9 @@ class Recorder:
         """Change the status; `now` writes it at once."""
         self.status = dataclasses.replace(self.status, **changes)
         if now or time.monotonic() - self._written >= STATUS_INTERVAL:
-            self.status = dataclasses.replace(self.status, memory_bytes=memory_now(), peak_memory_bytes=memory_peak())
+            self.status = dataclasses.replace(
+                self.status, memory_bytes=memory_now(), peak_memory_bytes=memory_peak(), **self._energy_so_far()
+            )
             self.runs.write_status(self.run_id, self.status)
             self._written = time.monotonic()
 
@@ -54,8 +57,7 @@ class Recorder:
     def stepped(self, metrics: StepMetrics, progress: Progress) -> None:
         """Append the step and refresh speed and time left."""
         self.runs.append(self.run_id, "metrics", dataclasses.asdict(metrics))
-        self._recent.append(metrics)
-        seconds = sum(item.seconds for item in self._recent)
+        self.pace.stepped(metrics)
         self.update(
             now=False,
             state=STATE_OF[self.runs.stop_requested(self.run_id)],
@@ -63,16 +65,20 @@ class Recorder:
             detail="",
             step=metrics.step,
             training_seconds=progress.training_seconds,
-            tokens_per_second=sum(item.tokens for item in self._recent) / seconds if seconds else None,
-            eta_seconds=self._eta(metrics.step),
+            **self.pace.figures(),
+            **self.pace.left(self.status.total_steps - metrics.step, self._checks_left(metrics.step)),
         )
 
-    def _eta(self, step: int) -> float:
-        """Median of the recent steps for each step to come, and the last check's time for each check to come."""
-        each = statistics.median(item.seconds for item in self._recent)
+    def _checks_left(self, step: int) -> float:
+        """Seconds for the checks to come, each as long as the last one."""
         checks = sum(1 for check in self.checks if check > step)
-        samples = self.sampler.seconds_each if self.sampler else 0.0
-        return each * (self.status.total_steps - step) + checks * (self._check_seconds + samples)
+        return checks * (self._check_seconds + (self.sampler.seconds_each if self.sampler else 0.0))
+
+    def _energy_so_far(self) -> dict[str, Any]:
+        joules = self._energy.read()
+        return (
+            {"energy_joules": self._energy_before + joules, "energy_method": self._energy.method} if self._energy.method else {}
+        )
 
     def validated(self, result: Validation, progress: Progress, *, best: bool) -> None:
         """Append the validation loss, keep the adapter when it is the best so far, and ask the sample prompts."""

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import math
 import secrets
 import shutil
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from studio.config import RunConfig
 from studio.datasets import DatasetStore
@@ -20,13 +19,11 @@ from studio.models.catalog import ModelCatalog
 from studio.models.fetch import Progress as FetchProgress
 from studio.models.fetch import ensure
 from studio.models.lease import DeviceLease
-from studio.records import RunStatus
+from studio.records import NO_ETA, RunStatus
 from studio.runs import RunStore
 from studio.training import faults
+from studio.training.reading import read_curve
 from studio.workspace import Workspace
-
-if TYPE_CHECKING:
-    from studio.data.encode import Encoded
 
 POLL_SECONDS = 0.3
 RUN_ROOM = 600 * 2**20  # bytes a run of the starter may take for checkpoints and adapter while it trains
@@ -81,7 +78,8 @@ def _guarded(
         ending = {"state": _stopped(runs, run_id)}
     except BaseException as error:  # noqa: BLE001 - a dying thread must not leave "running" behind
         ending = _failure(error, log)
-    status = replace(holder.status(), phase="", detail="", eta_seconds=None, finished_at=time.time(), **ending)
+    status = replace(holder.status(), phase="", detail="", finished_at=time.time(), **NO_ETA, **ending)
+    status = replace(status, reading=read_curve(runs.metrics(run_id), status).to_json())
     if runs.stop_requested(run_id) != "discard":  # until such a run is deleted it is shown as stopping
         runs.write_status(run_id, status, durable=True)
     if status.state == "finished":  # only now: killed before this line, the run goes on from its last checkpoint
@@ -158,7 +156,21 @@ def _train(
     recorder.update(phase="fetching", detail="Looking for the model.")
     folder = _fetch(workspace, catalog, config, recorder, stop)
     with _device(workspace, config, recorder, stop):
-        return _on_device(workspace, runs, run_id, folder, recorder, log, stop)
+        from studio.training.session import train_on_device  # noqa: PLC0415
+
+        return train_on_device(runs, run_id, folder, recorder, log, stop)
+
+
+def follow(run_dir: Path) -> None:
+    """Train as another process than the first of those a launcher started. The first one holds the run and writes its folder."""
+    run_dir = Path(run_dir).resolve()
+    workspace = Workspace(run_dir.parent.parent)
+    runs, run_id = RunStore(workspace), run_dir.name
+
+    from studio.training.session import Bystander, train_on_device  # noqa: PLC0415
+
+    # it joins the first process, which by then has fetched the model
+    train_on_device(runs, run_id, None, Bystander(), logging.getLogger(f"studio.run.{run_id}"), lambda: False)
 
 
 def _fetch(workspace: Workspace, catalog: ModelCatalog, config: RunConfig, recorder: Any, stop: Callable[[], bool]) -> Path:
@@ -187,128 +199,3 @@ def _device(workspace: Workspace, config: RunConfig, recorder: Any, stop: Callab
         yield
     finally:
         taken.__exit__(None, None, None)
-
-
-def _on_device(
-    workspace: Workspace,
-    runs: RunStore,
-    run_id: str,
-    folder: Path,
-    recorder: Any,
-    log: logging.Logger,
-    stop: Callable[[], bool],
-) -> bool:
-    import torch  # noqa: PLC0415
-    from accelerate import Accelerator  # noqa: PLC0415
-    from accelerate.state import AcceleratorState  # noqa: PLC0415
-
-    from studio.models import hardware, load  # noqa: PLC0415
-    from studio.training import checkpoints  # noqa: PLC0415
-    from studio.training.callbacks import Sampler, sample_prompts  # noqa: PLC0415
-    from studio.training.fused.step import choose_step  # noqa: PLC0415
-    from studio.training.loop import Loop, Recipe  # noqa: PLC0415
-    from studio.training.plan import Plan, check_steps  # noqa: PLC0415
-
-    config = runs.config(run_id)
-    training, adapter = config.training, config.adapter
-    recorder.update(phase="tokenising", detail="Reading your examples.")
-    tokenizer = load.load_tokenizer(folder)
-    train, validation, examples = _encoded(workspace, runs, run_id, config, tokenizer)
-    plan = Plan(
-        rows=len(train),
-        batch=training.per_device_train_batch_size,
-        accumulation=training.gradient_accumulation_steps,
-        epochs=config.epochs(len(train)),
-        seed=training.seed,
-    )
-    recorder.checks = check_steps(plan.total_steps, training.evaluations)
-    recorder.update(
-        phase="loading",
-        detail="Loading the model.",
-        total_steps=plan.total_steps,
-        train_rows=len(train),
-        validation_rows=len(validation),
-        left_out=len(runs.lines(run_id, "left_out")),
-    )
-    if stop():
-        raise Stopped
-    torch.manual_seed(training.seed)
-    dtype = recorder.status.compute_dtype or hardware.compute_dtype()
-    model = load.load_base(folder, config.model.quantization, compute_dtype=dtype)
-    model = load.add_adapter(
-        model,
-        r=adapter.r,
-        lora_alpha=adapter.lora_alpha,
-        lora_dropout=adapter.lora_dropout,
-        target_modules=adapter.target_modules,
-        use_rslora=adapter.use_rslora,
-        use_dora=adapter.use_dora,
-        seed=training.seed,
-    )
-    recorder.model = model
-    prompts = sample_prompts(examples["validation"] or examples["train"], training.goal)
-    recorder.sampler = Sampler(model, tokenizer, prompts, config.data.system_prompt, stop)
-    recipe = Recipe(
-        learning_rate=training.learning_rate,
-        lr_scheduler_type=training.lr_scheduler_type,
-        warmup_ratio=training.warmup_ratio,
-        weight_decay=training.weight_decay,
-        max_grad_norm=training.max_grad_norm,
-        evaluations=training.evaluations,
-        chance_loss=math.log(model.get_base_model().config.get_text_config().vocab_size),
-    )
-    AcceleratorState._reset_state()  # a process keeps the first run's precision and refuses another; one run trains at a time
-    accelerator = Accelerator(cpu=not torch.cuda.is_available(), mixed_precision="bf16" if dtype == "bfloat16" else "no")
-    step, reason = choose_step(
-        model,
-        accelerator,
-        longest=max(len(row.input_ids) for row in (*train, *validation)),
-        batch=training.per_device_train_batch_size,
-        pad_id=tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id,
-        tokens=config.token_budget(),
-    )
-    log.info("%s", reason)
-    loop = Loop(model, accelerator, step, recipe, plan, recorder)
-    saved, damaged = checkpoints.newest(runs.folder(run_id) / "checkpoints")
-    for path in damaged:
-        runs.event(run_id, "damaged", f"{path.name} is damaged and was passed over.")
-    if saved:
-        progress = loop.restore(saved)
-        runs.append(run_id, "metrics", {"resume": progress.step})
-        runs.event(run_id, "resume", f"Went on from step {progress.step}.")
-        recorder.update(step=progress.step, best_step=progress.best_step, best_validation_loss=progress.best_validation_loss)
-    else:
-        if recorder.status.step:  # it ended before its first checkpoint: start over, and let readers drop what was written
-            runs.append(run_id, "metrics", {"resume": -1})
-        recorder.update(step=0, best_step=None, best_validation_loss=None, training_seconds=0.0)
-    log.info(
-        "%s, %s, %d rows, %d steps, %s", config.model.base_model, config.model.quantization, len(train), plan.total_steps, dtype
-    )
-    recorder.update(phase="checking" if not saved else "learning", state="running", compute_dtype=dtype, detail="")
-    finished = loop.run(train, validation, runs.folder(run_id) / "checkpoints", stop)
-    recorder.update(phase="saving", detail="Saving.")
-    return finished
-
-
-def _encoded(
-    workspace: Workspace, runs: RunStore, run_id: str, config: RunConfig, tokenizer: Any
-) -> tuple[list[Encoded], list[Encoded], dict[str, Any]]:
-    """Tokenised train and validation rows, and the examples behind them. What does not fit is listed with its reason."""
-    from studio.data.encode import encode_all  # noqa: PLC0415
-
-    store, result, examples, missed = DatasetStore(workspace), {}, {}, []
-    for split in ("train", "validation"):
-        examples[split] = store.rows(config.data.dataset_id, split)
-        result[split], left_out = encode_all(
-            tokenizer, examples[split], max_length=config.data.max_length, system_prompt=config.data.system_prompt
-        )
-        missed += left_out
-    (runs.folder(run_id) / "left_out.jsonl").unlink(missing_ok=True)
-    for item in missed:
-        runs.append(run_id, "left_out", item.to_json())
-    if missed:
-        runs.event(run_id, "left out", f"{len(missed)} rows were left out; left_out.jsonl names each with its reason.")
-    if not result["train"]:
-        reason = missed[0].reason if missed else "The data set has no rows to learn from."
-        raise StudioError("Training did not start.", reason, "Allow longer examples, or add others.")
-    return result["train"], result["validation"], examples

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import torch
 from accelerate import Accelerator
@@ -26,13 +26,17 @@ from studio.training.faults import (
     too_little_memory,
 )
 from studio.training.plan import Plan, check_steps, learned_tokens
+from studio.training.ranks import Ranks
 
+Result = TypeVar("Result")
 BLIND_STEPS = 3  # steps in a row with a loss a nat above both blind guessing and the start: it has run away, not stumbled
 
 
 @dataclass(frozen=True)
 class Recipe:
     """The plain values the loop needs. `checkpoint_seconds` is the longest time between two checkpoints.
+
+    `early_stopping_patience`: checks without a new best after which the run ends; 0 never.
 
     `chance_loss` is the loss of guessing blindly, ln(vocabulary); see `BLIND_STEPS`.
     """
@@ -43,6 +47,7 @@ class Recipe:
     weight_decay: float
     max_grad_norm: float
     evaluations: int
+    early_stopping_patience: int = 0
     chance_loss: float = math.inf
     checkpoint_seconds: float = 60.0
 
@@ -61,7 +66,7 @@ class Step(Protocol):
     """How rows become a loss: `training.step.PaddedStep` or `training.fused.step.FusedStep`."""
 
     def batches(self, rows: Sequence[Encoded]) -> Iterable[Any]:
-        """The rows in parts that fit into memory, each with its count of `rows`."""
+        """The rows in parts that fit into memory, each with its count of `rows` and of tokens `computed`."""
 
     def loss_sum(self, batch: Any) -> torch.Tensor:
         """Summed loss over a part's learned tokens, in nats, with a gradient."""
@@ -92,16 +97,29 @@ class Listener(Protocol):
 class Loop:
     """One run over one model. Everything that changes while it runs is in `progress`, the optimizer and the scheduler."""
 
-    def __init__(self, model: Any, accelerator: Accelerator, step: Step, recipe: Recipe, plan: Plan, listener: Listener) -> None:
-        self.model, self.accelerator, self.step = model, accelerator, step
+    def __init__(
+        self,
+        model: Any,
+        accelerator: Accelerator,
+        step: Step,
+        recipe: Recipe,
+        plan: Plan,
+        listener: Listener,
+        ranks: Ranks,
+    ) -> None:
+        self.model, self.accelerator, self.step, self.ranks = model, accelerator, step, ranks
         self.recipe, self.plan, self.listener = recipe, plan, listener
         self.parameters = list(checkpoints.trainable(model).values())
-        self.optimizer = torch.optim.AdamW(self.parameters, lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True)
+        # the schedule asks for this name where it does not begin at its start
+        group = {"params": self.parameters, "initial_lr": recipe.learning_rate}
+        self.optimizer = torch.optim.AdamW([group], lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True)
+        # its first and last rate are 0: between them lie as many as there are steps, so that each one learns
         self.scheduler = get_scheduler(
             recipe.lr_scheduler_type,
             self.optimizer,
             num_warmup_steps=round(recipe.warmup_ratio * plan.total_steps),
-            num_training_steps=plan.total_steps,
+            num_training_steps=plan.total_steps + 1,
+            scheduler_specific_kwargs={"last_epoch": 0},
         )
         self.progress = Progress()
         self._blind, self._first_loss = 0, None
@@ -124,7 +142,7 @@ class Loop:
         folder: Path,
         stop: Callable[[], bool],
     ) -> bool:
-        """Train to the end of the plan, or until `stop()`. True when the end was reached.
+        """Train to the end of the plan, until it no longer improves, or until `stop()`. False only after a stop.
 
         Args:
             train, validation: Encoded rows; validation may be empty, then the last step counts as the best.
@@ -138,7 +156,7 @@ class Loop:
         if self.progress.step == 0:
             self._validate(validation)
         saved_at, saved_step = time.monotonic(), self.progress.step
-        while self.progress.step < self.plan.total_steps and not stop():
+        while self.progress.step < self.plan.total_steps and not self.ranks.agree(stop()):
             started = time.monotonic()
             step = self.progress.step + 1
             metrics = self._optimizer_step(step, [train[row] for row in self.plan.step(step)], started)
@@ -151,17 +169,31 @@ class Loop:
             if step in checks or due:
                 self._save(folder)
                 saved_at, saved_step = time.monotonic(), step
+            if step in checks and self._no_longer_improves(checks):
+                return True
         if self.progress.step != saved_step:  # stopped between two checks: what was learned since counts too
             self._validate(validation)
             self._save(folder)
         return self.progress.step >= self.plan.total_steps
+
+    def _no_longer_improves(self, checks: set[int]) -> bool:
+        """Whether the planned checks since the best one are as many as are waited for. Told from steps, so a resume agrees."""
+        patience, best = self.recipe.early_stopping_patience, self.progress.best_step
+        if not patience or best is None or self.progress.best_validation_loss is None:
+            return False
+        return sum(best < check <= self.progress.step for check in checks) >= patience
 
     def _optimizer_step(self, step: int, rows: list[Encoded], started: float) -> StepMetrics:
         """Forward and backward over the step's rows, then one update. The loss is the mean over all learned tokens."""
         if not self.model.training:  # walks every module
             self.model.train()
         learned = learned_tokens(rows)
-        total = self._with_room(step, rows, lambda: self._gradients(step, rows, learned))
+        mine = self.ranks.share(rows)
+        total, computed = self._with_room(step, mine, lambda: self._gradients(mine, learned))
+        total, computed = self.ranks.total(total), round(self.ranks.total(computed))
+        if not math.isfinite(total):
+            raise diverged(step)
+        self.ranks.add_gradients(self.parameters)
         norm = float(self.accelerator.clip_grad_norm_(self.parameters, self.recipe.max_grad_norm))
         self._first_loss = total if self._first_loss is None else self._first_loss
         self._blind = self._blind + 1 if total > max(self.recipe.chance_loss, self._first_loss) + 1 else 0
@@ -179,20 +211,25 @@ class Loop:
             tokens=sum(len(row.input_ids) for row in rows),
             learned_tokens=learned,
             seconds=time.monotonic() - started,
+            computed_tokens=computed,
         )
 
-    def _gradients(self, step: int, rows: list[Encoded], learned: int) -> float:
-        """Fill the parameters' gradients. Returns the loss."""
-        total = 0.0
+    def _gradients(self, rows: Sequence[Encoded], learned: int) -> tuple[float, int]:
+        """Fill the parameters' gradients. Returns the loss, and how many tokens went through the model.
+
+        A loss that is not a number is returned at once, so that every process learns of it.
+        """
+        total, computed = 0.0, 0
         for batch in self.step.batches(rows):
             loss = self.step.loss_sum(batch) / learned
             if not torch.isfinite(loss):
-                raise diverged(step)
+                return math.nan, computed
             self.accelerator.backward(loss)
             total += loss.item()
-        return total
+            computed += batch.computed
+        return total, computed
 
-    def _with_room(self, step: int, rows: Sequence[Encoded], work: Callable[[], float]) -> float:
+    def _with_room(self, step: int, rows: Sequence[Encoded], work: Callable[[], Result]) -> Result:
         """Do `work`; when memory runs out, do all of it again in smaller parts. Nothing is skipped or counted twice."""
         states = checkpoints.random_states()
         while True:
@@ -224,7 +261,8 @@ class Loop:
         """Mean loss over the learned tokens of `rows`, in nats."""
         self.model.eval()
         with torch.no_grad():
-            total = self._with_room(self.progress.step, rows, lambda: self._checked(rows))
+            mine = self.ranks.share(rows)
+            total = self.ranks.total(self._with_room(self.progress.step, mine, lambda: self._checked(mine)))
         if not math.isfinite(total):
             raise diverged(self.progress.step)
         return total / learned_tokens(rows)
@@ -233,7 +271,7 @@ class Loop:
         """Summed loss over `rows`."""
         total, seen = 0.0, 0
         for batch in self.step.batches(rows):
-            if self.progress.step == 0 and self._stop():
+            if self.progress.step == 0 and self.ranks.count == 1 and self._stop():
                 raise Stopped  # nothing is learned yet that a whole check would be worth waiting for
             total += self.step.loss_sum(batch).item()
             seen += batch.rows
@@ -241,6 +279,8 @@ class Loop:
         return total
 
     def _save(self, folder: Path) -> None:
+        if not self.ranks.first:
+            return
         path = checkpoints.save(
             folder,
             self.model,

@@ -53,6 +53,11 @@ class Pack:
     groups: tuple[AttentionGroup, ...]
     rows: int
 
+    @property
+    def computed(self) -> int:
+        """Tokens that go through the model."""
+        return self.input_ids.numel()
+
 
 def make_pack(rows: Sequence[Encoded], device: Any = "cpu") -> Pack:
     """Lay rows end to end, longest first."""

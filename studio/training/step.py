@@ -30,6 +30,11 @@ class Batch:
     keep: torch.Tensor
     rows: int
 
+    @property
+    def computed(self) -> int:
+        """Tokens that go through the model, padding included."""
+        return self.prefix_ids.numel() + self.input_ids.numel()
+
 
 def collate(rows: Sequence[Encoded], pad_id: int, device: Any, *, share_prefix: bool) -> Batch:
     """Make a Batch of encoded rows.

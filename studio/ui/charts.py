@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from studio.records import RunStatus
 from studio.runs import thin
+from studio.training.reading import finite, smooth, weight
 
 MOST_POINTS = 600
 NONE_YET: dict[str, Any] = {
@@ -59,30 +60,6 @@ def curve() -> gr.HTML:
     )
 
 
-def weight(total_steps: int) -> float:
-    """The smoothing weight of a run: the line looks back over about a twelfth of all steps, at least three.
-
-    An exponential moving average with weight w has the span 2 / (1 - w) - 1. It depends on the planned length only,
-    so that the part already drawn never changes.
-    """
-    span = max(3.0, total_steps / 12)
-    return round(1 - 2 / (span + 1), 4)
-
-
-def smooth(values: Sequence[float | None], weight: float) -> list[float | None]:
-    """Exponential moving average, corrected for its start at zero (Adam paper, arXiv:1412.6980, section 3).
-
-    A missing value leaves the average as it was; before the first value there is none.
-    """
-    found: list[float | None] = []
-    mean, count = 0.0, 0
-    for value in values:
-        if value is not None and math.isfinite(value):
-            mean, count = weight * mean + (1 - weight) * value, count + 1
-        found.append(mean / (1 - weight**count) if count else None)
-    return found
-
-
 def payload(metrics: Sequence[dict[str, Any]], status: RunStatus) -> dict[str, Any]:
     """What the canvas needs, at most MOST_POINTS points, from the metrics that count.
 
@@ -90,8 +67,8 @@ def payload(metrics: Sequence[dict[str, Any]], status: RunStatus) -> dict[str, A
         points [[step, loss, smoothed]], validation [[step, loss]], best [step, loss, name] or None, step, total, weight,
         live, missing (steps without a finite loss), label (the picture in words).
     """
-    training = [(item["step"], _finite(item["loss"])) for item in metrics if "loss" in item]
-    validation = [(item["step"], _finite(item["validation_loss"])) for item in metrics if "validation_loss" in item]
+    training = [(item["step"], finite(item["loss"])) for item in metrics if "loss" in item]
+    validation = [(item["step"], finite(item["validation_loss"])) for item in metrics if "validation_loss" in item]
     step = max([status.step, *(at for at, _ in training)], default=0)
     total = max(status.total_steps, step, 1)
     amount = weight(total)
@@ -118,10 +95,6 @@ def _best(validation: dict[int, float | None], status: RunStatus) -> list[Any] |
     return [status.best_step, _short(value), f"best{' so far' if status.live else ''}, step {status.best_step}"]
 
 
-def _finite(value: Any) -> float | None:
-    return float(value) if isinstance(value, (int, float)) and math.isfinite(value) else None
-
-
 def _short(value: float | None) -> float | None:
     return None if value is None else round(value, 4)
 
@@ -146,51 +119,6 @@ def label(found: dict[str, Any]) -> str:
     if len(kept) > 1:
         parts.append(f"At the last check: {loss(kept[-1])}.")
     return " ".join(parts)
-
-
-def says(found: dict[str, Any]) -> str:
-    """What the curve says, in plain words; careful while there is little to see.
-
-    "Worse" and "flat" mean a change of more or less than 2 % of the value, about the noise between neighbouring checks.
-    """
-    learned = [mean for _, _, mean in found["points"] if mean is not None]
-    checks = [(at, value) for at, value in found["validation"] if value is not None]
-    if found.get("missing"):
-        return "Some steps gave no usable number. The steps were too large, or a row is unusual. A lower learning rate helps."
-    if len(learned) < 3:
-        return "Too early to say. Each step adds a dot; the lines show where they go."
-    if not checks:
-        return "No rows were kept aside, so nothing here shows whether it learned or only memorised."
-    if len(checks) < 3:
-        way = "falls: it is learning" if learned[-1] < 0.98 * learned[0] else "does not fall yet"
-        return f"The line of the rows it learns from {way}. The next check on rows kept aside will say more."
-    return _trend(learned, checks, found["live"])
-
-
-def _trend(learned: list[float], checks: list[tuple[int, float]], live: bool) -> str:
-    start, end = checks[0][1], checks[-1][1]
-    best_step, best = min(checks, key=lambda check: check[1])
-    if best > 0.98 * start:
-        return "The rows kept aside did not get easier for it. It may need more rows, other rows, or smaller steps."
-    if end > 1.02 * best:
-        keeps = "will be kept" if live else "is the one that is kept"
-        return (
-            f"Rows kept aside were easiest for it at step {best_step} and got harder since. "
-            f"From there on it memorises more than it learns. Step {best_step} {keeps}."
-        )
-    gap = end > 1.5 * learned[-1] + 0.1
-    if end < 0.98 * checks[-2][1]:
-        now, then = "Both lines still fall, so it is still learning.", "Both lines still fell at the end. A longer run may help."
-        first = now if live else then
-    else:
-        flat = "The line of the rows kept aside has become flat: "
-        first = flat + ("little more will come." if live else "more steps would add little.")
-    second = (
-        "It knows the rows it learns from much better than the others: part of it is memorising."
-        if gap
-        else "The gap between the lines is small: it is not only memorising."
-    )
-    return f"{first} {second}"
 
 
 def spark(values: Sequence[float | None], *, failed: bool = False) -> Markup:

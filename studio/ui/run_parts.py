@@ -11,6 +11,7 @@ from studio.config import ModelConfig, RunConfig
 from studio.errors import StudioError
 from studio.fields import settings_of
 from studio.records import RunStatus, Sample
+from studio.training.reading import read_curve
 from studio.ui import charts, pieces, telling
 from studio.ui import words_runs as words
 from studio.workspace import gib
@@ -77,7 +78,7 @@ def numbers(status: RunStatus) -> Markup:
     step = unit.format(status.step, f"of {status.total_steps}") if status.total_steps else unknown
     if status.live:
         left = status.eta_seconds
-        time = ("Time left", unknown if left is None else "< 1 min" if left < 50 else pieces.duration(left, about=False))
+        time = ("Time left", unknown if left is None else "< 1 min" if left < 50 else telling.time_left(status, about=False))
         memory = status.memory_bytes
     else:
         took = status.training_seconds
@@ -89,9 +90,11 @@ def numbers(status: RunStatus) -> Markup:
     return pieces.join(Markup("<div><dt>{}</dt><dd>{}</dd></div>").format(*pair) for pair in pairs)
 
 
-def says(sentence: str) -> Markup:
-    """The curve in words."""
-    return Markup('<div class="says"><h3>{}</h3><p>{}</p></div>').format(words.CURVE_SAYS, sentence)
+def says(status: RunStatus, metrics: Sequence[dict[str, Any]]) -> Markup:
+    """The curve in words, and what to do about it."""
+    found = read_curve(metrics, status)
+    advice = Markup("<p><b>{}</b> {}</p>").format(words.CURVE_DO, found.advice) if found.advice else ""
+    return Markup('<div class="says"><h3>{}</h3><p>{}</p>{}</div>').format(words.CURVE_SAYS, found.says, advice)
 
 
 def failure(status: RunStatus, saved: int | None) -> Markup:
@@ -170,7 +173,29 @@ def about(
     ]
     found = pieces.checks(findings(status, saved, metrics))
     rule = Markup("<hr>") if found else ""
-    return Markup("<h2>{}</h2><hr>{}{}{}").format(words.THIS_RUN, pieces.facts(pairs), rule, found)
+    return Markup("<h2>{}</h2><hr>{}{}{}{}").format(words.THIS_RUN, pieces.facts(pairs), use(status), rule, found)
+
+
+def use(status: RunStatus) -> Markup:
+    """What the run makes of this computer and what it costs, with how that is known."""
+    pairs = [("Tokens learned", f"{status.learned_tokens_per_second:.0f} a second" if status.learned_tokens_per_second else "")]
+    how = []
+    if status.utilisation:
+        pairs.append(("Computer used", f"{100 * status.utilisation:.0f} %"))
+        how.append(words.USE_HOW)
+    if status.energy_joules and status.energy_method:
+        pairs.append(("Energy", energy(status.energy_joules)))
+        how.append(words.ENERGY_HOW.format(method=status.energy_method))
+    if not how:
+        return Markup("")
+    told = Markup('<details class="quiet"><summary>{}</summary><p class="small muted">{}</p></details>')
+    return Markup("<hr>{}{}").format(pieces.facts(pairs), told.format(words.HOW_MEASURED, " ".join(how)))
+
+
+def energy(joules: float) -> str:
+    """Energy in watt-hours, two digits."""
+    hours = joules / 3600
+    return "under 0.1 Wh" if hours < 0.1 else f"about {hours:.1f} Wh" if hours < 10 else f"about {hours:.0f} Wh"
 
 
 def findings(status: RunStatus, saved: int | None, metrics: Sequence[dict[str, Any]]) -> list[tuple[str, str]]:

@@ -97,8 +97,9 @@ def doing(status: RunStatus, now: float | None = None) -> tuple[str, bool]:
     if status.waiting:
         return "Nothing of it runs now.", False
     ended = f" at {moment(status.finished_at)}" if status.finished_at else ""
+    early = f", {where(status)}: no check after step {status.best_step} was better" if status.step < status.total_steps else ""
     return {
-        "finished": f"Finished{ended}.",
+        "finished": f"Finished{' early' if early else ''}{ended}{early}.",
         "stopped": f"Stopped by you{ended}.",
         "paused": f"Paused{'' if status.error else ' by you'}{ended}. It goes on from here when you say so.",
         "failed": f"Ended{ended} because of a failure.",
@@ -108,9 +109,16 @@ def doing(status: RunStatus, now: float | None = None) -> tuple[str, bool]:
     }.get(status.state, ""), status.state == "interrupted"
 
 
-def time_left(status: RunStatus) -> str:
-    """The time a live run still needs ("about 2 min"), empty while nobody knows."""
-    return duration(status.eta_seconds) if status.live and status.eta_seconds is not None else ""
+def time_left(status: RunStatus, *, about: bool = True) -> str:
+    """The time a live run still needs ("about 2 min", "2 to 4 min"), empty while nobody knows."""
+    if not status.live or status.eta_seconds is None:
+        return ""
+    low, high = status.eta_low_seconds, status.eta_high_seconds
+    ends = [duration(end, about=False) for end in (low, high) if end is not None]
+    if len(set(ends)) < 2 or duration(status.eta_seconds).startswith("under"):
+        return duration(status.eta_seconds, about=about)
+    (first, unit), (second, other) = (end.rsplit(" ", 1) if end[0].isdigit() else ("1", "min") for end in ends)
+    return f"{first} to {second} {unit}" if unit == other else f"{first} {unit} to {second} {other}"
 
 
 def until(status: RunStatus, now: float | None = None) -> str:

@@ -32,6 +32,13 @@ TAKE_OUT = "Take out"
 CURVE_TITLE = "How surprised it is by the right answer (loss)"
 CURVE_NOTE = "Lower is better"
 CURVE_SAYS = "What this curve says"
+CURVE_DO = "What to do:"
+HOW_MEASURED = "How these are measured"
+USE_HOW = (
+    "Computer used: the arithmetic that the steps need, divided by what this computer reaches in one plain matrix product. "
+    "Reading, checking and writing are not in it."
+)
+ENERGY_HOW = "Energy: {method}. The screen and idle parts are not in it."
 ASKED_TITLE = "The same three questions, as it learns"
 ASKED_NOTE = "Asked again at some checks"
 ASKED_LATER = "The base model answers them first; its answers appear here before the first step."

@@ -66,24 +66,6 @@ def test_values_that_are_no_numbers_reach_neither_the_canvas_nor_json() -> None:
     found = drawn([2.0, float("inf"), None], {0: float("nan")})
     json.dumps(found, allow_nan=False)
     assert found["missing"] == 2
-    assert "lower learning rate" in charts.says(found).lower()
-
-
-@pytest.mark.parametrize(
-    ("losses", "checks", "live", "words"),
-    [
-        ([3.0], {0: 3.0}, True, "Too early"),
-        ([3.0 - i / 20 for i in range(40)], {0: 3.0, 20: 2.2, 40: 1.6}, True, "still fall"),
-        ([3.0 - i / 20 for i in range(40)], {0: 3.0, 20: 2.2, 40: 1.6}, False, "A longer run may help"),
-        ([3.0 - i / 20 for i in range(40)], {0: 3.0, 20: 1.6, 40: 1.9}, False, "Step 20 is the one that is kept"),
-        ([3.0 - i / 20 for i in range(40)], {0: 3.0, 20: 1.6, 40: 1.6}, False, "flat"),
-        ([2.0 - i / 21 for i in range(40)], {0: 3.0, 20: 2.2, 40: 1.6}, True, "memorising"),
-        ([3.0] * 40, {0: 3.0, 20: 3.0, 40: 3.0}, False, "did not get easier"),
-        ([3.0 - i / 20 for i in range(40)], {}, False, "No rows were kept aside"),
-    ],
-)
-def test_what_the_curve_says(losses: list, checks: dict, live: bool, words: str) -> None:
-    assert words in charts.says(drawn(losses, checks, state="running" if live else "finished"))
 
 
 def test_the_spark_line_needs_two_values() -> None:

@@ -1,0 +1,190 @@
+"""What happens while a run has the device: tokenise, load, choose the step, take up a checkpoint, and loop."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from accelerate.state import AcceleratorState
+
+from studio.config import RunConfig
+from studio.data.encode import Encoded, encode_all
+from studio.datasets import DatasetStore
+from studio.errors import Stopped, StudioError
+from studio.models import hardware, load
+from studio.models.catalog import ModelCatalog
+from studio.models.folder import ModelShape
+from studio.models.memory import adapter_parameters, body_operations, head_operations
+from studio.records import RunStatus
+from studio.runs import RunStore
+from studio.training import checkpoints
+from studio.training.callbacks import Recorder, Sampler, sample_prompts
+from studio.training.fused.step import choose_step
+from studio.training.loop import Loop, Recipe
+from studio.training.pace import Pace
+from studio.training.plan import Plan, check_steps
+from studio.training.ranks import Ranks
+
+
+class Bystander:
+    """The listener of a process that is not the first: it tells nobody."""
+
+    status = RunStatus()
+
+    def update(self, **changes: Any) -> None:
+        """Nothing."""
+
+    stepped = validated = saved = shrunk = beat = lambda self, *_, **__: None
+
+
+def train_on_device(
+    runs: RunStore,
+    run_id: str,
+    folder: Path | None,
+    recorder: Recorder | Bystander,
+    log: logging.Logger,
+    stop: Callable[[], bool],
+) -> bool:
+    """Train. False only when it was asked to stop.
+
+    Args:
+        folder: The base model's folder; None in a process that is not the first, which is told.
+    """
+    config = runs.config(run_id)
+    training = config.training
+    ranks = Ranks()
+    folder = ranks.agree(folder)
+    recorder.update(phase="tokenising", detail="Reading your examples.")
+    tokenizer = load.load_tokenizer(folder)
+    train, validation, examples, missed = _encoded(runs, config, tokenizer)
+    if ranks.first:
+        _list_left_out(runs, run_id, missed)
+    if not train:
+        reason = missed[0].reason if missed else "The data set has no rows to learn from."
+        raise StudioError("Training did not start.", reason, "Allow longer examples, or add others.")
+    plan = Plan(
+        rows=len(train),
+        batch=training.per_device_train_batch_size,
+        accumulation=training.gradient_accumulation_steps,
+        epochs=config.epochs(len(train)),
+        seed=training.seed,
+    )
+    recorder.checks = check_steps(plan.total_steps, training.evaluations)
+    recorder.update(
+        phase="loading",
+        detail="Loading the model.",
+        total_steps=plan.total_steps,
+        train_rows=len(train),
+        validation_rows=len(validation),
+        left_out=len(missed),
+    )
+    if ranks.agree(stop()):
+        raise Stopped
+    torch.manual_seed(training.seed)
+    dtype = ranks.agree(recorder.status.compute_dtype or hardware.compute_dtype())
+    model = _model(config, folder, dtype)
+    prompts = sample_prompts(examples["validation"] or examples["train"], training.goal)
+    recorder.sampler = Sampler(model, tokenizer, prompts, config.data.system_prompt, stop)
+    recorder.pace = _pace(ModelCatalog(runs.workspace).get(config.model.base_model).shape, config, train)
+    recorder.model = model
+    AcceleratorState._reset_state()  # a process keeps the first run's precision and refuses another; one run trains at a time
+    accelerator = Accelerator(cpu=not torch.cuda.is_available(), mixed_precision="bf16" if dtype == "bfloat16" else "no")
+    step, reason = choose_step(
+        model,
+        accelerator,
+        longest=max(len(row.input_ids) for row in (*train, *validation)),
+        batch=training.per_device_train_batch_size,
+        pad_id=tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id,
+        tokens=config.token_budget(),
+    )
+    log.info("%s", reason)
+    loop = Loop(model, accelerator, step, _recipe(config, model), plan, recorder, ranks)
+    saved = _take_up(runs, run_id, loop, recorder, ranks)
+    log.info(
+        "%s, %s, %d rows, %d steps, %s", config.model.base_model, config.model.quantization, len(train), plan.total_steps, dtype
+    )
+    recorder.update(phase="checking" if not saved else "learning", state="running", compute_dtype=dtype, detail="")
+    finished = loop.run(train, validation, runs.folder(run_id) / "checkpoints", stop)
+    recorder.update(phase="saving", detail="Saving.")
+    return finished
+
+
+def _encoded(runs: RunStore, config: RunConfig, tokenizer: Any) -> tuple[list[Encoded], list[Encoded], dict[str, Any], list[Any]]:
+    """Tokenised train and validation rows, the examples behind them, and what does not fit with its reason."""
+    store, result, examples, missed = DatasetStore(runs.workspace), {}, {}, []
+    for split in ("train", "validation"):
+        examples[split] = store.rows(config.data.dataset_id, split)
+        result[split], left_out = encode_all(
+            tokenizer, examples[split], max_length=config.data.max_length, system_prompt=config.data.system_prompt
+        )
+        missed += left_out
+    return result["train"], result["validation"], examples, missed
+
+
+def _list_left_out(runs: RunStore, run_id: str, missed: list[Any]) -> None:
+    (runs.folder(run_id) / "left_out.jsonl").unlink(missing_ok=True)
+    for item in missed:
+        runs.append(run_id, "left_out", item.to_json())
+    if missed:
+        runs.event(run_id, "left out", f"{len(missed)} rows were left out; left_out.jsonl names each with its reason.")
+
+
+def _model(config: RunConfig, folder: Path, dtype: str) -> Any:
+    """The base with a new adapter."""
+    adapter = config.adapter
+    return load.add_adapter(
+        load.load_base(folder, config.model.quantization, compute_dtype=dtype),
+        r=adapter.r,
+        lora_alpha=adapter.lora_alpha,
+        lora_dropout=adapter.lora_dropout,
+        target_modules=adapter.target_modules,
+        use_rslora=adapter.use_rslora,
+        use_dora=adapter.use_dora,
+        seed=config.training.seed,
+    )
+
+
+def _recipe(config: RunConfig, model: Any) -> Recipe:
+    training = config.training
+    return Recipe(
+        learning_rate=training.learning_rate,
+        lr_scheduler_type=training.lr_scheduler_type,
+        warmup_ratio=training.warmup_ratio,
+        weight_decay=training.weight_decay,
+        max_grad_norm=training.max_grad_norm,
+        evaluations=training.evaluations,
+        early_stopping_patience=training.early_stopping_patience,
+        chance_loss=math.log(model.get_base_model().config.get_text_config().vocab_size),
+    )
+
+
+def _pace(shape: ModelShape, config: RunConfig, train: list[Encoded]) -> Pace:
+    mean = sum(len(row.input_ids) for row in train) / len(train)
+    return Pace(
+        body_operations(shape, adapter_parameters(shape, config.adapter), mean), head_operations(shape), hardware.gemm_rate()
+    )
+
+
+def _take_up(runs: RunStore, run_id: str, loop: Loop, recorder: Recorder | Bystander, ranks: Ranks) -> Path | None:
+    """Go back to the newest whole checkpoint, where there is one."""
+    saved, damaged = checkpoints.newest(runs.folder(run_id) / "checkpoints")
+    saved = ranks.agree(saved)
+    progress = loop.restore(saved) if saved else None
+    if not ranks.first:
+        return saved
+    for path in damaged:
+        runs.event(run_id, "damaged", f"{path.name} is damaged and was passed over.")
+    if progress:
+        runs.append(run_id, "metrics", {"resume": progress.step})
+        runs.event(run_id, "resume", f"Went on from step {progress.step}.")
+        recorder.update(step=progress.step, best_step=progress.best_step, best_validation_loss=progress.best_validation_loss)
+        return saved
+    if recorder.status.step:  # it ended before its first checkpoint: start over, and let readers drop what was written
+        runs.append(run_id, "metrics", {"resume": -1})
+    recorder.update(step=0, best_step=None, best_validation_loss=None, training_seconds=0.0)
+    return None

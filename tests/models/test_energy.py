@@ -1,0 +1,42 @@
+"""Energy: from a counter with its wrap-around, or from busy cores."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from studio.models.energy import ASSUMED, COUNTER, WATTS_PER_CORE, EnergyMeter
+
+
+def counter(folder: Path, name: str, value: int) -> Path:
+    path = folder / name
+    path.mkdir(parents=True, exist_ok=True)
+    (path / "energy_uj").write_text(f"{value}\n")
+    (path / "max_energy_range_uj").write_text("10000000\n")
+    return path
+
+
+def test_counters_of_whole_processors_are_added_and_start_again_from_zero(tmp_path: Path) -> None:
+    counter(tmp_path, "intel-rapl:0", 9_000_000)
+    counter(tmp_path, "intel-rapl:1", 1_000_000)
+    counter(tmp_path, "intel-rapl:0:0", 0)
+    meter = EnergyMeter(tmp_path)
+    assert meter.method == COUNTER and meter.read() == 0
+    counter(tmp_path, "intel-rapl:0", 2_000_000)
+    counter(tmp_path, "intel-rapl:1", 1_500_000)
+    counter(tmp_path, "intel-rapl:0:0", 5_000_000)
+    assert meter.read() == pytest.approx(3.5)
+    assert meter.read() == pytest.approx(3.5)
+
+
+def test_without_a_counter_busy_cores_are_counted(tmp_path: Path) -> None:
+    meter = EnergyMeter(tmp_path)
+    assert meter.method == ASSUMED
+    until = time.process_time() + 0.2
+    while time.process_time() < until:
+        pass
+    assert meter.read() >= 0.19 * WATTS_PER_CORE
+    time.sleep(0.05)
+    assert meter.read() < 2 * WATTS_PER_CORE, "a sleeping process takes nothing"
