@@ -188,8 +188,7 @@ def use(status: RunStatus) -> Markup:
         how.append(words.ENERGY_HOW.format(method=status.energy_method))
     if not how:
         return Markup("")
-    told = Markup('<details class="quiet"><summary>{}</summary><p class="small muted">{}</p></details>')
-    return Markup("<hr>{}{}").format(pieces.facts(pairs), told.format(words.HOW_MEASURED, " ".join(how)))
+    return Markup("<hr>{}{}").format(pieces.facts(pairs), pieces.small(" ".join(how)))
 
 
 def energy(joules: float) -> str:
