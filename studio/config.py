@@ -42,9 +42,10 @@ class DataConfig:
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """What to start from, and in how many digits it is held."""
+    """What to start from, and in how many digits it is held. `start_from`: an earlier run whose adapter goes on learning."""
 
     base_model: str = "starter"
+    start_from: str = ""
     quantization: str = setting(
         "nf4",
         "Memory saving (quantization)",

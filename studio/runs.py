@@ -1,7 +1,7 @@
 """Run folders as a typed store: the run folder is the contract between the trainer and everything that shows a run.
 
     runs/<id>/ config.json status.json metrics.jsonl samples.jsonl events.jsonl run.log run.lock stop.json
-               checkpoints/step-00000120/ adapter/
+               checkpoints/step-00000120/ adapter/ start/
 
 metrics.jsonl is append-only. A resume appends {"resume": step}; readers drop earlier records beyond that step.
 """
@@ -22,6 +22,7 @@ from studio.records import NO_ETA, RESUMABLE_STATES, RunStatus, Sample, StopKind
 from studio.workspace import Lock, Workspace, disk_used, display_name, read_json, write_json
 
 START_GRACE = 20.0  # seconds a queued run may be without its lock before it counts as interrupted
+START_FOLDER = "start"
 LONGEST_TAIL = 8 * 2**20  # bytes of a log read at once
 END_SECONDS = 5.0  # for a trainer that has said how it ended to let go of its lock
 STOP_KINDS: tuple[StopKind, ...] = ("pause", "keep", "discard")  # a later request can only ask for more
@@ -216,6 +217,18 @@ class RunStore:
         """The adapter folder, once there is a whole one."""
         path = self.folder(run_id) / "adapter"
         return path if (path / "adapter_config.json").is_file() else None
+
+    def take_over(self, run_id: str, earlier: str) -> None:
+        """Copy an earlier run's adapter into a new run, so that the earlier one may change or be deleted meanwhile."""
+        source = self.adapter(earlier)
+        if source is None:
+            raise NotFound("Training did not start.", "The run it goes on from has no adapter any more.", "Choose another one.")
+        shutil.copytree(source, self.folder(run_id) / START_FOLDER)
+
+    def start(self, run_id: str) -> Path | None:
+        """The adapter this run begins with, where it goes on from an earlier run."""
+        path = self.folder(run_id) / START_FOLDER
+        return path if path.is_dir() else None
 
     def saved_steps(self, run_id: str) -> list[int]:
         """The steps of the checkpoints in the folder, oldest first. Whether they verify is for the trainer to find out."""

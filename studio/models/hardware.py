@@ -172,6 +172,15 @@ def gemm_rate() -> float:
     return _measured()[1]
 
 
+def gemm_rate_now() -> float:
+    """The same, measured at this moment: lower than what the computer can do while something else runs. Imports torch."""
+    import torch  # noqa: PLC0415
+
+    name = compute_dtype()
+    rows, inner, outer = GEMM_SHAPE
+    return 2 * rows * inner * outer / _gemm_seconds(torch, [name])[name]
+
+
 def measured() -> bool:
     """Whether `compute_dtype` and `gemm_rate` are known already. Measuring while libraries load would find a slow computer."""
     return bool(_measured.cache_info().currsize)

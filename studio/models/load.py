@@ -237,6 +237,23 @@ def attach_adapter(model: Any, folder: Path, *, name: str = "tuned", trainable: 
     return model.eval()
 
 
+def load_adapter(model: Any, folder: Path, *, name: str = "default") -> None:
+    """Give a saved adapter's weights to one of the same shape that the model has. Raises StudioError where they do not fit."""
+    check_adapter_folder(folder)
+    from peft import load_peft_weights, set_peft_model_state_dict  # noqa: PLC0415
+    from safetensors import SafetensorError  # noqa: PLC0415
+
+    try:
+        loaded = set_peft_model_state_dict(model, load_peft_weights(str(folder), device="cpu"), adapter_name=name)
+        missing = [key for key in loaded.missing_keys if "lora_" in key]
+    except (SafetensorError, RuntimeError, ValueError, KeyError) as error:
+        raise StudioError(
+            "Training did not start.", "The earlier adapter does not fit.", "Start from the model itself."
+        ) from error
+    if missing or loaded.unexpected_keys:
+        raise StudioError("Training did not start.", "The earlier adapter does not fit.", "Start from the model itself.")
+
+
 def check_adapter_folder(folder: Path) -> None:
     """Refuse an adapter that is not plain LoRA in safetensors. Raises StudioError."""
     missing = [name for name in ADAPTER_FILES if not (Path(folder) / name).is_file()]

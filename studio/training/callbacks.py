@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import time
 from collections.abc import Callable, Sequence
@@ -10,7 +11,7 @@ from typing import Any
 
 from studio.inference.generate import answer_all
 from studio.models.energy import EnergyMeter
-from studio.models.hardware import memory_now, memory_peak
+from studio.models.hardware import gemm_rate_now, memory_now, memory_peak
 from studio.models.load import unpacked
 from studio.records import Example, RunStatus, StepMetrics, Validation
 from studio.runs import RunStore
@@ -82,6 +83,7 @@ class Recorder:
 
     def validated(self, result: Validation, progress: Progress, *, best: bool) -> None:
         """Append the validation loss, keep the adapter when it is the best so far, and ask the sample prompts."""
+        self.pace.peak = max(self.pace.peak, gemm_rate_now())  # who measured it first may have been disturbed
         if self._check_started is not None:
             self._check_seconds, self._check_started = time.monotonic() - self._check_started, None
         if result.validation_loss is not None:
@@ -121,7 +123,7 @@ class Sampler:
         self._told = False
 
     def ask(self, recorder: Recorder, step: int, training_seconds: float, *, last: bool) -> None:
-        """Answer the prompts if there is time: always before the first and after the last step."""
+        """Answer the prompts if there is time: always before the first step, by the base model, and after the last one."""
         if self.stop() and not last:
             return
         room = SAMPLE_SHARE * training_seconds - self.spent
@@ -134,7 +136,7 @@ class Sampler:
             return
         recorder.update(detail="Asking the three questions.")
         started = time.monotonic()
-        with unpacked(self.model):
+        with unpacked(self.model), contextlib.nullcontext() if step else self.model.disable_adapter():
             answers = answer_all(
                 self.model,
                 self.tokenizer,

@@ -56,7 +56,7 @@ class TrainingJobs:
             queue: While another run is live or others wait, line up behind them; otherwise a live run raises Busy.
         """
         with self._turn() as now:
-            config = self._checked(config)
+            config = self._going_on(self._checked(config))
             others = [*([now.live] if now.live else []), *(now.waiting if queue else ())]
             for same in others:
                 if self.runs.config(same) == config:
@@ -64,6 +64,8 @@ class TrainingJobs:
             if others and not queue:
                 raise self._busy(others[0])
             run_id = self.runs.create(config, place=self._last(now) if others else None)
+            if config.model.start_from:
+                self._take_over(run_id, config.model.start_from)
             self._launch(run_id) if not others else self._watch(now.live)
             return run_id
 
@@ -173,6 +175,25 @@ class TrainingJobs:
         if config.data.dataset_sha256 and config.data.dataset_sha256 != record.sha256:
             raise NotFound("Training did not start.", "The examples changed since.", "Open the data again.")
         return replace(config, data=replace(config.data, dataset_sha256=record.sha256))
+
+    def _going_on(self, config: RunConfig) -> RunConfig:
+        """With the adapter's shape taken from the run it goes on from, if it does."""
+        earlier = config.model.start_from
+        if not earlier:
+            return config
+        if earlier not in self.runs.ids():
+            raise NotFound("Training did not start.", "The run to go on from is gone.", "Choose another one.")
+        before = self.runs.config(earlier)
+        if before.model.base_model != config.model.base_model:
+            raise StudioError("Training did not start.", "That run was made with another model.", "Choose the same model.")
+        return replace(config, adapter=replace(before.adapter, lora_dropout=config.adapter.lora_dropout))
+
+    def _take_over(self, run_id: str, earlier: str) -> None:
+        try:
+            self.runs.take_over(run_id, earlier)
+        except BaseException:
+            self.runs.delete(run_id)
+            raise
 
     def _busy(self, live: str) -> Busy:
         name = self.runs.config(live).name

@@ -88,6 +88,8 @@ def train_on_device(
     torch.manual_seed(training.seed)
     dtype = ranks.agree(recorder.status.compute_dtype or hardware.compute_dtype())
     model = _model(config, folder, dtype)
+    if start := runs.start(run_id):
+        load.load_adapter(model, start)
     prompts = sample_prompts(examples["validation"] or examples["train"], training.goal)
     recorder.sampler = Sampler(model, tokenizer, prompts, config.data.system_prompt, stop)
     recorder.pace = _pace(ModelCatalog(runs.workspace).get(config.model.base_model).shape, config, train)

@@ -164,6 +164,7 @@ def about(
         ("Name", config.name),
         ("Started", pieces.moment(status.started_at or status.created_at)),
         ("Model", model_title(studio, config.model.base_model)),
+        ("Goes on from", earlier_name(studio, config.model.start_from)),
         ("Rows", str(status.train_rows or "")),
         ("Adapter size", str(config.adapter.r)),
         ("Memory saving", digits.get(config.model.quantization, config.model.quantization)),
@@ -220,6 +221,16 @@ def findings(status: RunStatus, saved: int | None, metrics: Sequence[dict[str, A
     if status.total_steps and not status.validation_rows:
         found.append(("warn", "No rows were kept aside"))
     return found
+
+
+def earlier_name(studio: Studio, run_id: str) -> str:
+    """The name of the run this one goes on from; a word when it was deleted since."""
+    if not run_id:
+        return ""
+    try:
+        return studio.runs.config(run_id).name
+    except StudioError:
+        return words.DELETED_SINCE
 
 
 def model_title(studio: Studio, model_id: str) -> str:

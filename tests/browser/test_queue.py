@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pytest
@@ -59,10 +59,18 @@ def learns(page: Page, beyond: int = 2) -> None:
     page.wait_for_function(f"{step} > {beyond}", timeout=240_000)  # the app imports its libraries beside the training
 
 
-def test_start_the_queue_pause_chat_and_go_on(app: App, visit) -> None:
+def until(done: Callable[[], bool]) -> None:
+    """Wait for what happens outside the page."""
+    deadline = time.monotonic() + 90
+    while not done():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def test_start_the_queue_pause_chat_go_on_lose_the_power_and_finish(app: App, visit) -> None:
     runs = RunStore(Workspace(app.workspace))
     (second,) = queue(app, "Second")
-    (long,) = queue(app, "Long one", epochs=1000)
+    (long,) = queue(app, "Long one", epochs=80)
     page = visit(app.address)
     tab(page, "2 Model")
     name = page.get_by_label("Name of this run")
@@ -101,15 +109,26 @@ def test_start_the_queue_pause_chat_and_go_on(app: App, visit) -> None:
     step = runs.status(long).step
     press(page, f"Go on from step {step}")
     learns(page, step)
-    press(page, "Stop and keep")
-    expect(page.locator("#pane-train .phases .tag")).to_have_text("stopped, kept")
-    expect(page.locator(".queue:visible")).to_have_count(0)
-    deadline = time.monotonic() + 90
-    while runs.status(second).state != "finished" and time.monotonic() < deadline:
-        time.sleep(0.2)
-    assert runs.status(second).state == "finished", "it began by itself"
+    until(lambda: max(runs.saved_steps(long), default=0) > step)
+    app.process.kill()
+    app.process.wait()
+    page.close()
+    assert (runs.status(long).state, runs.turns().waiting) == ("interrupted", (second,))
+
+    again = start(app.workspace)
+    try:
+        page = visit(again.address)
+        tab(page, "3 Train")
+        expect(page.locator("#pane-train .phases .tag")).to_have_text("interrupted, kept")
+        page.get_by_role("button", name=re.compile("Go on from step")).click()
+        expect(page.locator(".purpose:visible")).to_contain_text("has practised", timeout=240_000)
+        until(lambda: runs.status(second).state == "finished")
+        page.close()
+    finally:
+        assert again.stop() == 0
+    assert runs.status(long).state == "finished"
     steps = [at for at, _ in runs.curve(long, 10**6).training]
-    assert steps == list(range(1, runs.status(long).step + 1))
+    assert steps == list(range(1, runs.status(long).step + 1)), "no step is missing or doubled"
 
 
 def test_a_discarded_run_leaves_every_window_and_the_next_one_starts(app: App, visit) -> None:

@@ -17,6 +17,7 @@ from studio.ui.app import Page
 from studio.ui.guard import guarded
 from studio.ui.studio import Studio
 from studio.ui.tabs import model
+from tests.ui.run_folders import make_run
 
 
 @pytest.fixture
@@ -116,7 +117,7 @@ def test_train_now_hands_over_what_the_page_shows(
 ) -> None:
     record = save_sample(studio.workspace, "sorter")
     mine = changed(view, values, r=8, depth="quick", seed=7)
-    changes = model.go_on(studio, view, page.shell, record.id, "starter", *mine, "  My \u202e sorter ")
+    changes = model.go_on(studio, view, page.shell, record.id, "starter", *mine, "", "  My \u202e sorter ")
     [config] = started
     assert (config.adapter.r, config.training.depth, config.training.seed) == (8, "quick", 7)
     assert (config.data.dataset_id, config.data.dataset_sha256) == (record.id, record.sha256)
@@ -131,7 +132,7 @@ def test_a_run_without_a_name_is_called_as_its_data(
 ) -> None:
     record = save_sample(studio.workspace, "sorter")
     for name in ("", "   ", None, 3):
-        model.go_on(studio, view, page.shell, record.id, "starter", *values, name)
+        model.go_on(studio, view, page.shell, record.id, "starter", *values, "", name)
     assert {config.name for config in started} == {record.name}
 
 
@@ -140,7 +141,7 @@ def test_without_data_nothing_starts(
     studio: Studio, page: Page, view: model.View, values: list, started: list[RunConfig], dataset_id: Any
 ) -> None:
     with pytest.raises(StudioError):
-        model.go_on(studio, view, page.shell, dataset_id, "starter", *values, "x")
+        model.go_on(studio, view, page.shell, dataset_id, "starter", *values, "", "x")
     assert started == []
 
 
@@ -150,7 +151,7 @@ def test_a_forged_model_starts_nothing(
 ) -> None:
     record = save_sample(studio.workspace, "sorter")
     with pytest.raises(NotFound):
-        model.go_on(studio, view, page.shell, record.id, model_id, *values, "x")
+        model.go_on(studio, view, page.shell, record.id, model_id, *values, "", "x")
     with pytest.raises(NotFound):
         model.choose_model(studio, view, page.shell, SimpleNamespace(id=model_id), record.id, "starter", *values)
     assert started == []
@@ -161,7 +162,7 @@ def test_settings_that_cannot_be_used_start_nothing(
 ) -> None:
     record = save_sample(studio.workspace, "sorter")
     with pytest.raises(ConfigError):
-        model.go_on(studio, view, page.shell, record.id, "starter", *changed(view, values, seed=-1), "x")
+        model.go_on(studio, view, page.shell, record.id, "starter", *changed(view, values, seed=-1), "", "x")
     assert started == []
 
 
@@ -173,7 +174,7 @@ def test_while_a_run_is_live_the_button_adds_to_the_queue(
     changes = model.show_plan(studio, view, page.shell, record.id, "starter", *values)
     assert shown(changes, view.next) == words.ADD_TO_QUEUE
     assert "Other &lt;b&gt;run&lt;/b&gt;" in shown(changes, view.next_note)
-    changes = model.go_on(studio, view, page.shell, record.id, "starter", *values, "x")
+    changes = model.go_on(studio, view, page.shell, record.id, "starter", *values, "", "x")
     assert changes[page.shell.run_id] == run_id, "the page shows the run that trains; the queue is below it"
     assert changes[page.shell.tabs]["selected"] == "train"
     assert [config.name for config in started] == ["x"]
@@ -185,11 +186,11 @@ def test_behind_runs_that_wait_it_lines_up(studio: Studio, page: Page, view: mod
     waiting = studio.runs.create(RunConfig(name="Waits").replace(dataset_id=record.id), place=0)
     changes = model.tick(studio, view, page.shell, state, record.id, "starter", *values)
     assert shown(changes, view.next) == words.ADD_TO_QUEUE
-    changes = model.go_on(studio, view, page.shell, record.id, "starter", *values, "Second")
+    changes = model.go_on(studio, view, page.shell, record.id, "starter", *values, "", "Second")
     added = changes[page.shell.run_id]
     assert studio.runs.turns().waiting == (waiting, added)
     assert studio.runs.config(added).name == "Second"
-    again = model.go_on(studio, view, page.shell, record.id, "starter", *values, "Second")
+    again = model.go_on(studio, view, page.shell, record.id, "starter", *values, "", "Second")
     assert again[page.shell.run_id] == added, "pressing twice adds one"
 
 
@@ -238,3 +239,19 @@ def test_an_empty_set_of_settings_redraws_without_a_notice(studio: Studio, page:
     changes = model.redraw(studio, view, page.shell, None, "starter", *changed(view, values, seed=None))
     assert view.models not in changes
     assert shown(changes, view.next) == words.FIRST_DATA
+
+
+def test_earlier_runs_of_the_same_model_can_go_on(
+    studio: Studio, page: Page, view: model.View, values: list, started: list[RunConfig]
+) -> None:
+    nothing = model.offer_earlier(studio, view, page.shell, "starter", "")[view.earlier]
+    assert (nothing["visible"], nothing["value"]) == (False, "")
+    done = make_run(studio, "Bakery voice")
+    make_run(studio, "Never learned", state="failed", adapter=False)
+    offered = model.offer_earlier(studio, view, page.shell, "starter", done)[view.earlier]
+    assert (offered["visible"], offered["value"]) == (True, done)
+    assert [run_id for _, run_id in offered["choices"]] == ["", done]
+    assert model.offer_earlier(studio, view, page.shell, "other-123456", done)[view.earlier]["value"] == ""
+    record = studio.datasets.get(studio.datasets.ids()[0])
+    model.go_on(studio, view, page.shell, record.id, "starter", *values, done, "Further")
+    assert started[0].model.start_from == done

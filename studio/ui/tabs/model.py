@@ -31,6 +31,7 @@ class View:
     models: gr.HTML
     fetch: gr.HTML
     fetch_again: gr.Button
+    earlier: gr.Dropdown
     folder: gr.Textbox
     add: gr.Button
     form: Form
@@ -56,6 +57,14 @@ def build() -> View:
                 made["fetch"] = pieces.html(elem_classes="hidden-empty")
                 with pieces.buttons():
                     made["fetch_again"] = gr.Button(words.FETCH_AGAIN, size="sm", visible=False)
+                made["earlier"] = gr.Dropdown(
+                    [(words.NO_EARLIER, "")],
+                    value="",
+                    label=words.EARLIER,
+                    info=words.EARLIER_HINT,
+                    visible=False,
+                    interactive=True,
+                )
                 with gr.Accordion(words.ADD_MODEL, open=False, elem_classes="quiet-details"):
                     made["folder"] = gr.Textbox(
                         label=words.ADD_MODEL_LABEL, info=words.ADD_MODEL_HINT, max_length=1000, interactive=True
@@ -110,7 +119,9 @@ def connect(studio: Studio, view: View, shell: Any) -> None:
     on(view.add.click, add_model, [view.folder, *chosen], show_progress_on=view.models)
     on(view.folder.submit, add_model, [view.folder, *chosen], show_progress_on=view.models)
     on(view.fetch_again.click, fetch_again, [shell.model_id])
-    on(view.next.click, go_on, [*chosen, view.name])
+    on(view.next.click, go_on, [*chosen, view.earlier, view.name])
+    for trigger in (shell.panes["model"].select, shell.model_id.change):
+        on(trigger, offer_earlier, [shell.model_id, view.earlier], keep_notice=True)
     depth = view.form.controls["depth"]
     watched = [view.next, view.next_note, view.fetch, view.fetch_again, view.models, view.memory, view.preview, depth, view.state]
     quick = {"outputs": watched, "queue": False, "keep_notice": True, "trigger_mode": "always_last"}
@@ -225,6 +236,22 @@ def add_model(studio: Studio, view: View, shell: Any, path: Any, dataset_id: Any
     return {**plain, view.folder: gr.update(value=""), shell.model_id: entry.id}
 
 
+def offer_earlier(studio: Studio, view: View, shell: Any, model_id: str, chosen: Any) -> dict[Any, Any]:
+    """The runs of this model that can go on learning, newest first."""
+    runs = studio.runs
+    found = [
+        run_id
+        for run_id, status in runs.statuses().items()
+        if not status.live and runs.adapter(run_id) and runs.config(run_id).model.base_model == model_id
+    ]
+    choices = [(f"{runs.config(run_id).name}, {pieces.moment(runs.status(run_id).created_at)}", run_id) for run_id in found]
+    return {
+        view.earlier: gr.update(
+            choices=[(words.NO_EARLIER, ""), *choices], value=chosen if chosen in found else "", visible=bool(found)
+        )
+    }
+
+
 def fetch_again(studio: Studio, view: View, shell: Any, model_id: str) -> dict[Any, Any]:
     """Try once more after a fetch failed."""
     studio.prefetch(model_id)
@@ -233,13 +260,14 @@ def fetch_again(studio: Studio, view: View, shell: Any, model_id: str) -> dict[A
 
 def go_on(studio: Studio, view: View, shell: Any, dataset_id: Any, model_id: str, *values: Any) -> dict[Any, Any]:
     """Train now, or line up behind the runs that train and wait; then look at the one that trains."""
-    *settings, name = values
+    *settings, earlier, name = values
     if trouble := studio.catalog.get(model_id).trouble:
         raise StudioError("Training did not start.", trouble, "Add its folder again, or pick another model.")
     record = data_of(studio, dataset_id)
     if record is None:
         raise StudioError("Training did not start.", "There are no examples yet.", "Add some in step 1.")
     config = view.form.config(settings, base_model=model_id, dataset_id=record.id, dataset_sha256=record.sha256)
+    config = config.replace(start_from=earlier if isinstance(earlier, str) else "")
     named = name if isinstance(name, str) and name.strip() else record.name
     config = config.replace(name=display_name(named, record.name)).validate()
     run_id = studio.jobs.start(config, queue=True)
