@@ -192,7 +192,7 @@ class TrainingJobs:
         try:
             self.runs.take_over(run_id, earlier)
         except BaseException:
-            self.runs.delete(run_id)
+            self.runs.remove(run_id)  # nobody else knows of it yet
             raise
 
     def _busy(self, live: str) -> Busy:

@@ -75,6 +75,7 @@ def test_what_it_cannot_go_on_from_is_said(earlier) -> None:
     with pytest.raises(StudioError, match="another model"):
         other = runs.create(config.replace(base_model="starter"))
         jobs.start(config.replace(start_from=other))
+    runs.write_status(other, runs.status(first))
     runs.delete(other)
     empty = runs.create(config)
     runs.write_status(empty, runs.status(first))
