@@ -156,7 +156,7 @@ class Loop:
         if self.progress.step == 0:
             self._validate(validation)
         saved_at, saved_step = time.monotonic(), self.progress.step
-        while self.progress.step < self.plan.total_steps and not self.ranks.agree(stop()):
+        while not self._done(checks) and not self.ranks.agree(stop()):
             started = time.monotonic()
             step = self.progress.step + 1
             metrics = self._optimizer_step(step, [train[row] for row in self.plan.step(step)], started)
@@ -169,19 +169,21 @@ class Loop:
             if step in checks or due:
                 self._save(folder)
                 saved_at, saved_step = time.monotonic(), step
-            if step in checks and self._no_longer_improves(checks):
-                return True
         if self.progress.step != saved_step:  # stopped between two checks: what was learned since counts too
             self._validate(validation)
             self._save(folder)
-        return self.progress.step >= self.plan.total_steps
+        return self._done(checks)
 
-    def _no_longer_improves(self, checks: set[int]) -> bool:
-        """Whether the planned checks since the best one are as many as are waited for. Told from steps, so a resume agrees."""
-        patience, best = self.recipe.early_stopping_patience, self.progress.best_step
-        if not patience or best is None or self.progress.best_validation_loss is None:
-            return False
-        return sum(best < check <= self.progress.step for check in checks) >= patience
+    def _done(self, checks: set[int]) -> bool:
+        """Whether the plan's end is reached, or as many planned checks as are waited for brought nothing better.
+
+        Told from steps alone, so that a run that goes on decides as one that was never cut.
+        """
+        step, best, patience = self.progress.step, self.progress.best_step, self.recipe.early_stopping_patience
+        waited = (
+            0 if best is None or self.progress.best_validation_loss is None else sum(best < check <= step for check in checks)
+        )
+        return step >= self.plan.total_steps or (0 < patience <= waited and step in checks)
 
     def _optimizer_step(self, step: int, rows: list[Encoded], started: float) -> StepMetrics:
         """Forward and backward over the step's rows, then one update. The loss is the mean over all learned tokens."""

@@ -26,11 +26,11 @@ NAME = ".facts dt:text-is('Name') + dd:visible"
 def app(tiny_workspace: Workspace) -> Iterator[App]:
     """An app whose workspace has a tiny model, rows long enough that a run outlasts the test, and an old run of both."""
     turns = [
-        ({"role": "user", "content": f"what is {at}"}, {"role": "assistant", "content": "blue sky and red brick " * 12})
-        for at in range(168)
+        ({"role": "user", "content": f"what is {at}"}, {"role": "assistant", "content": "blue sky and red brick " * 6})
+        for at in range(108)
     ]
     examples = [Example(messages=turn, source_row=at) for at, turn in enumerate(turns, 2)]
-    record = DatasetStore(tiny_workspace).create("words", examples, ["validation"] * 8 + ["train"] * 160, format="pairs", seed=1)
+    record = DatasetStore(tiny_workspace).create("words", examples, ["validation"] * 8 + ["train"] * 100, format="pairs", seed=1)
     runs = RunStore(tiny_workspace)
     config = RunConfig(name="Old one").replace(dataset_id=record.id, dataset_sha256=record.sha256, base_model="tiny")
     old = runs.create(config)
@@ -70,7 +70,7 @@ def until(done: Callable[[], bool]) -> None:
 def test_start_the_queue_pause_chat_go_on_lose_the_power_and_finish(app: App, visit) -> None:
     runs = RunStore(Workspace(app.workspace))
     (second,) = queue(app, "Second")
-    (long,) = queue(app, "Long one", epochs=80)
+    (long,) = queue(app, "Long one", epochs=12)
     page = visit(app.address)
     tab(page, "2 Model")
     name = page.get_by_label("Name of this run")
@@ -110,9 +110,9 @@ def test_start_the_queue_pause_chat_go_on_lose_the_power_and_finish(app: App, vi
     press(page, f"Go on from step {step}")
     learns(page, step)
     until(lambda: max(runs.saved_steps(long), default=0) > step)
+    page.close()
     app.process.kill()
     app.process.wait()
-    page.close()
     assert (runs.status(long).state, runs.turns().waiting) == ("interrupted", (second,))
 
     again = start(app.workspace)
@@ -120,6 +120,7 @@ def test_start_the_queue_pause_chat_go_on_lose_the_power_and_finish(app: App, vi
         page = visit(again.address)
         tab(page, "3 Train")
         expect(page.locator("#pane-train .phases .tag")).to_have_text("interrupted, kept")
+        expect(page.get_by_text("1 run is waiting. Nothing starts until you say so.")).to_be_visible()
         page.get_by_role("button", name=re.compile("Go on from step")).click()
         expect(page.locator(".purpose:visible")).to_contain_text("has practised", timeout=240_000)
         until(lambda: runs.status(second).state == "finished")
@@ -151,29 +152,3 @@ def test_a_discarded_run_leaves_every_window_and_the_next_one_starts(app: App, v
         expect(page.locator(NAME)).to_have_text("Better idea")
         expect(page.locator(".purpose:visible")).to_contain_text("has practised")
     assert sorted(runs.config(item).name for item in runs.ids()) == ["Better idea", "Old one"]
-
-
-def test_a_queue_is_still_there_after_a_restart(app: App, visit) -> None:
-    runs = RunStore(Workspace(app.workspace))
-    (long,) = queue(app, "Long one", epochs=1000)
-    (waits,) = queue(app, "Waits")
-    page = visit(app.address)
-    tab(page, "3 Train")
-    press(page, "Start the queue")
-    learns(page)
-    page.close()
-    assert app.stop() == 0
-    assert (runs.status(long).state, runs.turns().waiting) == ("stopped", (waits,))
-    again = start(app.workspace)
-    try:
-        page = visit(again.address)
-        tab(page, "3 Train")
-        expect(page.get_by_text("1 run is waiting. Nothing starts until you say so.")).to_be_visible()
-        assert runs.live() is None
-        press(page, "Start the queue")
-        expect(page.locator(NAME)).to_have_text("Waits")
-        expect(page.locator(".purpose:visible")).to_contain_text("has practised")
-        expect(page.locator(".queue:visible")).to_have_count(0)
-        page.close()
-    finally:
-        assert again.stop() == 0

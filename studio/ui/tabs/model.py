@@ -187,7 +187,7 @@ def show_plan(studio: Studio, view: View, shell: Any, dataset_id: Any, model_id:
     rows, kept = record.counts.get("train", 0), record.counts.get("validation", 0)
     return {
         **changes,
-        view.form.controls["depth"]: gr.update(choices=plan.depth_choices(seconds), value=config.training.depth),
+        view.form.controls["depth"]: gr.update(choices=plan.depth_choices(seconds)),
         view.preview: pieces.show(plan.preview(mine, entry, rows, kept, studio.workspace.root)),
         **show_next(studio, view, record, pieces.duration(mine.seconds)),
     }
