@@ -85,9 +85,9 @@ def test_an_own_file_becomes_a_model_that_answers(app: App, own_file: Path, visi
     rank.press("Tab")
     page.get_by_label("Advanced", exact=True).check()
     rounds = page.get_by_label("Rounds through the data (epochs)")
-    rounds.fill("10")
+    rounds.fill("7")
     rounds.press("Tab")
-    expect(page.locator(".facts dt:text-is('Steps') + dd:visible")).to_have_text("30")
+    expect(page.locator(".facts dt:text-is('Steps') + dd:visible")).to_have_text("21")
     page.get_by_role("button", name="Train now").click()
 
     stop = page.get_by_role("button", name="Stop and keep")
