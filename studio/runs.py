@@ -225,7 +225,7 @@ class RunStore:
             raise NotFound("Training did not start.", "The run it goes on from has no adapter any more.", "Choose another one.")
         shutil.copytree(source, self.folder(run_id) / START_FOLDER)
 
-    def start(self, run_id: str) -> Path | None:
+    def start_adapter(self, run_id: str) -> Path | None:
         """The adapter this run begins with, where it goes on from an earlier run."""
         path = self.folder(run_id) / START_FOLDER
         return path if path.is_dir() else None

@@ -15,7 +15,7 @@ RAPL = Path("/sys/class/powercap")
 WATTS_PER_CORE = 10.0
 COUNTER = "the processor's own counter, other programs included"
 CARD = "the graphics card's own power reading, other programs included"
-ASSUMED = f"{WATTS_PER_CORE:.0f} W assumed for each busy core"
+ASSUMED = f"{WATTS_PER_CORE:.0f} W assumed for each busy core, nothing for the rest of the computer"
 
 
 class EnergyMeter:

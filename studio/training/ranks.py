@@ -25,6 +25,11 @@ class Ranks:
         self.state = PartialState(cpu=not torch.cuda.is_available())
         self.count, self.index = self.state.num_processes, self.state.process_index
 
+    def take_device(self) -> None:
+        """Use this process's device in a new thread too: CUDA keeps the choice by thread."""
+        if self.count > 1 and self.state.device.type == "cuda":
+            torch.cuda.set_device(self.state.device)
+
     @property
     def first(self) -> bool:
         """Whether this process is the one that writes."""

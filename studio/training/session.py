@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 
 from studio.config import RunConfig
-from studio.data.encode import Encoded, encode_all
+from studio.data.encode import Encoded
+from studio.data.token_cache import encode_cached
 from studio.datasets import DatasetStore
 from studio.errors import Stopped, StudioError
 from studio.models import hardware, load
@@ -59,36 +61,38 @@ def train_on_device(
     training = config.training
     ranks = Ranks()
     folder = ranks.agree(folder)
-    recorder.update(phase="tokenising", detail="Reading your examples.")
+    dtype = ranks.agree(recorder.status.compute_dtype or hardware.compute_dtype())
+    recorder.update(phase="tokenising", detail="Reading your examples and loading the model.")
     tokenizer = load.load_tokenizer(folder)
-    train, validation, examples, missed = _encoded(runs, config, tokenizer)
-    if ranks.first:
-        _list_left_out(runs, run_id, missed)
-    if not train:
-        reason = missed[0].reason if missed else "The data set has no rows to learn from."
-        raise StudioError("Training did not start.", reason, "Allow longer examples, or add others.")
-    plan = Plan(
-        rows=len(train),
-        batch=training.per_device_train_batch_size,
-        accumulation=training.gradient_accumulation_steps,
-        epochs=config.epochs(len(train)),
-        seed=training.seed,
-    )
-    recorder.checks = check_steps(plan.total_steps, training.evaluations)
-    recorder.update(
-        phase="loading",
-        detail="Loading the model.",
-        total_steps=plan.total_steps,
-        train_rows=len(train),
-        validation_rows=len(validation),
-        left_out=len(missed),
-    )
+    with ThreadPoolExecutor(1, "load", initializer=ranks.take_device) as beside:
+        loading = beside.submit(_model, config, folder, dtype)
+        train, validation, examples, missed = _encoded(runs, config, tokenizer)
+        if ranks.first:
+            _list_left_out(runs, run_id, missed)
+        if not train:
+            reason = missed[0].reason if missed else "The data set has no rows to learn from."
+            raise StudioError("Training did not start.", reason, "Allow longer examples, or add others.")
+        plan = Plan(
+            rows=len(train),
+            batch=training.per_device_train_batch_size,
+            accumulation=training.gradient_accumulation_steps,
+            epochs=config.epochs(len(train)),
+            seed=training.seed,
+        )
+        recorder.checks = check_steps(plan.total_steps, training.evaluations)
+        recorder.update(
+            phase="loading",
+            detail="Loading the model.",
+            total_steps=plan.total_steps,
+            train_rows=len(train),
+            validation_rows=len(validation),
+            left_out=len(missed),
+        )
+        model = loading.result()
     if ranks.agree(stop()):
         raise Stopped
     torch.manual_seed(training.seed)
-    dtype = ranks.agree(recorder.status.compute_dtype or hardware.compute_dtype())
-    model = _model(config, folder, dtype)
-    if start := runs.start(run_id):
+    if start := runs.start_adapter(run_id):
         load.load_adapter(model, start)
     prompts = sample_prompts(examples["validation"] or examples["train"], training.goal)
     recorder.sampler = Sampler(model, tokenizer, prompts, config.data.system_prompt, stop)
@@ -121,8 +125,14 @@ def _encoded(runs: RunStore, config: RunConfig, tokenizer: Any) -> tuple[list[En
     store, result, examples, missed = DatasetStore(runs.workspace), {}, {}, []
     for split in ("train", "validation"):
         examples[split] = store.rows(config.data.dataset_id, split)
-        result[split], left_out = encode_all(
-            tokenizer, examples[split], max_length=config.data.max_length, system_prompt=config.data.system_prompt
+        result[split], left_out = encode_cached(
+            store.folder(config.data.dataset_id),
+            tokenizer,
+            examples[split],
+            rows_sha256=config.data.dataset_sha256,
+            split=split,
+            max_length=config.data.max_length,
+            system_prompt=config.data.system_prompt,
         )
         missed += left_out
     return result["train"], result["validation"], examples, missed

@@ -4,8 +4,8 @@
 
 Every run is a process of its own, the kinds interleaved; figures are medians. Ours is a user's run: `python -m studio.training`
 over a run folder, metrics on, no validation rows. Both train the starter with r=16 on all layers, 16 rows a step (the tutorial
-as 4 x 4), in the number format this computer is fastest in; `hf-bf16` is the tutorial's usual format. WORKSPACE must hold the
-starter.
+as 4 x 4), in the number format this computer is fastest in; `hf-none-bf16` and `hf-nf4-bf16` compute in the tutorial's usual
+format, whatever the computer. WORKSPACE must hold the starter.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def hugging_face(folder: str, kind: str, data: str, steps: int) -> None:
 
     from studio.models import hardware
 
-    dtype = torch.bfloat16 if kind == "hf-bf16" else getattr(torch, hardware.compute_dtype())
+    dtype = torch.bfloat16 if kind.endswith("-bf16") else getattr(torch, hardware.compute_dtype())
     tokenizer = AutoTokenizer.from_pretrained(folder)
 
     def encoded(messages: list[dict[str, str]]) -> dict[str, list[int]]:
@@ -62,13 +62,13 @@ def hugging_face(folder: str, kind: str, data: str, steps: int) -> None:
 
     rows = [encoded(messages) for messages in conversations(data)]
     extra: dict[str, Any] = {}
-    if kind == "hf-nf4":
+    if kind.startswith("hf-nf4"):
         extra["quantization_config"] = BitsAndBytesConfig(
             load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=dtype
         )
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, device_map="cpu", **extra)
     model.config.use_cache = False
-    if kind == "hf-nf4":
+    if kind.startswith("hf-nf4"):
         model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
     model = get_peft_model(model, LoraConfig(r=16, lora_alpha=32, target_modules="all-linear", task_type="CAUSAL_LM"))
     ends, tokens = [], []

@@ -69,6 +69,6 @@ def test_neither_noise_nor_a_single_bad_step_is_a_climb() -> None:
 @pytest.mark.parametrize(("rate", "kinds"), [(5e-3, {"learning", "levelled off", "few rows"}), (1e-7, {"nothing"})])
 def test_real_runs(setup, rate: float, kinds: set[str]) -> None:
     _, runs, config = setup
-    status = train_run(runs.folder(runs.create(config.replace(learning_rate=rate, num_train_epochs=4))))
+    status = train_run(runs.folder(runs.create(config.replace(learning_rate=rate, num_train_epochs=3))))
     assert status.reading["kind"] in kinds
     assert status.reading == runs.status(runs.ids()[0]).reading, "kept with the run"

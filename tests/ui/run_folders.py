@@ -61,7 +61,7 @@ def make_run(
         "learned_tokens_per_second": 241.0,
         "utilisation": 0.58,
         "energy_joules": 1900.0,
-        "energy_method": "10 W assumed for each busy core",
+        "energy_method": "10 W assumed for each busy core, nothing for the rest of the computer",
         "memory_bytes": 2**30,
         "train_rows": record.counts["train"],
         "validation_rows": record.counts["validation"],
