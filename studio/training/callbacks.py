@@ -21,6 +21,7 @@ from studio.training.pace import Pace
 
 STATE_OF = {"": "running", "pause": "pausing", "keep": "stopping", "discard": "stopping"}
 STATUS_INTERVAL = 0.5  # seconds between two writes of status.json
+PEAK_INTERVAL = 30.0  # seconds between two measurements of what this computer can do; one takes about 50 ms
 SAMPLE_TOKENS = 48
 SAMPLE_SHARE = 0.1  # of the run's time, at most, goes into sample answers
 PROMPTS = 3
@@ -33,7 +34,7 @@ class Recorder:
         self.runs, self.run_id, self.status = runs, run_id, status
         self._written = 0.0
         self._energy, self._energy_before = EnergyMeter(), status.energy_joules or 0.0
-        self.pace = Pace()
+        self.pace, self._peak_measured = Pace(), time.monotonic()
         self._check_seconds = 0.0
         self._check_started: float | None = None
         self.checks: set[int] = set()
@@ -83,7 +84,8 @@ class Recorder:
 
     def validated(self, result: Validation, progress: Progress, *, best: bool) -> None:
         """Append the validation loss, keep the adapter when it is the best so far, and ask the sample prompts."""
-        self.pace.peak = max(self.pace.peak, gemm_rate_now())  # who measured it first may have been disturbed
+        if time.monotonic() - self._peak_measured > PEAK_INTERVAL:  # who measured it before may have been disturbed
+            self.pace.peak, self._peak_measured = max(self.pace.peak, gemm_rate_now()), time.monotonic()
         if self._check_started is not None:
             self._check_seconds, self._check_started = time.monotonic() - self._check_started, None
         if result.validation_loss is not None:

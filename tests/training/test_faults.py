@@ -53,7 +53,10 @@ def too_large_for(most: int, real: Callable[..., Any], error: BaseException) -> 
     return limited
 
 
-@pytest.mark.parametrize(("most", "error"), [(1, NO_ROOM[0]), (3, NO_ROOM[1]), (2, NO_ROOM[2])])
+@pytest.mark.parametrize(
+    ("most", "error"),
+    [(1, NO_ROOM[0]), pytest.param(3, NO_ROOM[1], marks=pytest.mark.slow), pytest.param(2, NO_ROOM[2], marks=pytest.mark.slow)],
+)
 def test_a_step_without_room_is_done_again_in_smaller_parts(setup, monkeypatch, most: int, error: BaseException) -> None:
     _, runs, config = setup
     config = config.replace(per_device_train_batch_size=8, num_train_epochs=2)
