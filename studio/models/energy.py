@@ -35,13 +35,17 @@ class EnergyMeter:
             self.method = ASSUMED
 
     def read(self) -> float:
-        """Joules so far. To be asked every few seconds: a graphics card tells only its power of the moment."""
+        """Joules so far, 0 once nothing can be said. Ask every few seconds: a card tells only its power of the moment."""
+        try:
+            self._add()
+        except Exception:  # noqa: BLE001 - NVML has errors of its own, and a figure must never end a run
+            self.joules, self.method = 0.0, ""
+        return self.joules
+
+    def _add(self) -> None:
         now, busy = time.monotonic(), _busy()
-        if self._card:
-            try:
-                self.joules += self._card.power_draw() / 1000 * (now - self._time)  # milliwatts
-            except (RuntimeError, ImportError, AttributeError):  # no NVML, or a card that does not tell
-                self._card, self.joules, self.method = None, 0.0, ""
+        if self.method == CARD:
+            self.joules += self._card.power_draw() / 1000 * (now - self._time)  # milliwatts
         elif self.method == COUNTER:
             for path, before in self._counters.items():
                 after = _number(path)
@@ -51,7 +55,6 @@ class EnergyMeter:
         elif self.method:
             self.joules += WATTS_PER_CORE * (busy - self._busy)
         self._time, self._busy = now, busy
-        return self.joules
 
 
 def _packages(rapl: Path) -> list[Path]:

@@ -6,6 +6,7 @@ import logging
 import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -148,17 +149,8 @@ def _list_left_out(runs: RunStore, run_id: str, missed: list[Any]) -> None:
 
 def _model(config: RunConfig, folder: Path, dtype: str) -> Any:
     """The base with a new adapter."""
-    adapter = config.adapter
-    return load.add_adapter(
-        load.load_base(folder, config.model.quantization, compute_dtype=dtype),
-        r=adapter.r,
-        lora_alpha=adapter.lora_alpha,
-        lora_dropout=adapter.lora_dropout,
-        target_modules=adapter.target_modules,
-        use_rslora=adapter.use_rslora,
-        use_dora=adapter.use_dora,
-        seed=config.training.seed,
-    )
+    base = load.load_base(folder, config.model.quantization, compute_dtype=dtype)
+    return load.add_adapter(base, **asdict(config.adapter), seed=config.training.seed)
 
 
 def _recipe(config: RunConfig, model: Any) -> Recipe:

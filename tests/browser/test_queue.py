@@ -152,3 +152,29 @@ def test_a_discarded_run_leaves_every_window_and_the_next_one_starts(app: App, v
         expect(page.locator(NAME)).to_have_text("Better idea")
         expect(page.locator(".purpose:visible")).to_contain_text("has practised")
     assert sorted(runs.config(item).name for item in runs.ids()) == ["Better idea", "Old one"]
+
+
+def test_a_queue_is_still_there_after_a_restart(app: App, visit) -> None:
+    runs = RunStore(Workspace(app.workspace))
+    (long,) = queue(app, "Long one", epochs=1000)
+    (waits,) = queue(app, "Waits")
+    page = visit(app.address)
+    tab(page, "3 Train")
+    press(page, "Start the queue")
+    learns(page)
+    page.close()
+    assert app.stop() == 0
+    assert (runs.status(long).state, runs.turns().waiting) == ("stopped", (waits,))
+    again = start(app.workspace)
+    try:
+        page = visit(again.address)
+        tab(page, "3 Train")
+        expect(page.get_by_text("1 run is waiting. Nothing starts until you say so.")).to_be_visible()
+        assert runs.live() is None
+        press(page, "Start the queue")
+        expect(page.locator(NAME)).to_have_text("Waits")
+        expect(page.locator(".purpose:visible")).to_contain_text("has practised")
+        expect(page.locator(".queue:visible")).to_have_count(0)
+        page.close()
+    finally:
+        assert again.stop() == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -30,17 +31,8 @@ def make_run(workspace: Workspace, *, base: str = "tiny", strength: float = 0.05
     runs = RunStore(workspace)
     config = RunConfig(name="run").replace(**({"base_model": base, "quantization": "none", "r": 4} | changes))
     run_id = runs.create(config)
-    adapter = config.adapter
-    model = load.add_adapter(
-        load.load_base(ModelCatalog(workspace).folder(base), config.model.quantization),
-        r=adapter.r,
-        lora_alpha=adapter.lora_alpha,
-        lora_dropout=adapter.lora_dropout,
-        target_modules=adapter.target_modules,
-        use_rslora=adapter.use_rslora,
-        use_dora=adapter.use_dora,
-        seed=seed,
-    )
+    base_model = load.load_base(ModelCatalog(workspace).folder(base), config.model.quantization)
+    model = load.add_adapter(base_model, **asdict(config.adapter), seed=seed)
     torch.manual_seed(seed)
     with torch.no_grad():
         for name, item in model.named_parameters():

@@ -39,3 +39,11 @@ def test_without_a_counter_busy_cores_are_counted(tmp_path: Path) -> None:
         pass
     joules, busy = meter.read(), time.process_time() - before
     assert joules == pytest.approx(WATTS_PER_CORE * busy, abs=0.05 * WATTS_PER_CORE)
+
+
+def test_a_counter_that_goes_away_ends_the_figure_and_nothing_else(tmp_path: Path) -> None:
+    path = counter(tmp_path, "intel-rapl:0", 1_000_000)
+    meter = EnergyMeter(tmp_path)
+    (path / "energy_uj").unlink()
+    assert (meter.read(), meter.method) == (0.0, "")
+    assert meter.read() == 0.0

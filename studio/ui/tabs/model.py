@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -239,17 +240,14 @@ def add_model(studio: Studio, view: View, shell: Any, path: Any, dataset_id: Any
 def offer_earlier(studio: Studio, view: View, shell: Any, model_id: str, chosen: Any) -> dict[Any, Any]:
     """The runs of this model that can go on learning, newest first."""
     runs = studio.runs
-    found = [
-        run_id
-        for run_id, status in runs.statuses().items()
-        if not status.live and runs.adapter(run_id) and runs.config(run_id).model.base_model == model_id
-    ]
-    choices = [(f"{runs.config(run_id).name}, {pieces.moment(runs.status(run_id).created_at)}", run_id) for run_id in found]
-    return {
-        view.earlier: gr.update(
-            choices=[(words.NO_EARLIER, ""), *choices], value=chosen if chosen in found else "", visible=bool(found)
-        )
-    }
+    choices = [(words.NO_EARLIER, "")]
+    for run_id, status in runs.statuses().items():
+        with contextlib.suppress(StudioError):  # a damaged folder; the Library shows it
+            config = runs.config(run_id)
+            if not status.live and runs.adapter(run_id) and config.model.base_model == model_id:
+                choices.append((f"{config.name}, {pieces.moment(status.created_at)}", run_id))
+    kept = chosen if chosen in [run_id for _, run_id in choices] else ""
+    return {view.earlier: gr.update(choices=choices, value=kept, visible=len(choices) > 1)}
 
 
 def fetch_again(studio: Studio, view: View, shell: Any, model_id: str) -> dict[Any, Any]:
