@@ -77,10 +77,8 @@ class Recorder:
         return checks * (self._check_seconds + (self.sampler.seconds_each if self.sampler else 0.0))
 
     def _energy_so_far(self) -> dict[str, Any]:
-        joules = self._energy.read()
-        return (
-            {"energy_joules": self._energy_before + joules, "energy_method": self._energy.method} if self._energy.method else {}
-        )
+        joules, method = self._energy.read(), self._energy.method
+        return {"energy_joules": self._energy_before + joules if method else None, "energy_method": method}
 
     def validated(self, result: Validation, progress: Progress, *, best: bool) -> None:
         """Append the validation loss, keep the adapter when it is the best so far, and ask the sample prompts."""
