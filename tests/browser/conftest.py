@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -53,7 +54,10 @@ class App:
 
 def start(workspace: Path, *arguments: str, offline: bool = True) -> App:
     """Start `python app.py` and wait for its line with the address. `offline`: pip finds nothing, so nothing is fetched."""
-    command = [sys.executable, "app.py", "--workspace", str(workspace), "--no-open", *arguments]
+    with socket.socket() as probe:  # tests beside this one start apps too, and would choose the same first free port
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "app.py", "--workspace", str(workspace), "--no-open", "--port", str(port), *arguments]
     surroundings = {**os.environ, **({"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": ""} if offline else {})}
     workspace.mkdir(parents=True, exist_ok=True)
     output = workspace.parent / f"{workspace.name}.out"  # a file: a pipe that nobody reads would stop the app once it is full
@@ -108,6 +112,10 @@ def visit(chromium) -> Iterator[Callable]:
         page.on("dialog", lambda dialog: (seen.append(f"dialog: {dialog.message}"), dialog.dismiss()))
         local = (address, "data:", "blob:")
         page.on("request", lambda asked: None if asked.url.startswith(local) else seen.append(f"elsewhere: {asked.url}"))
+        page.open_answers = set()
+        page.on("request", lambda asked: page.open_answers.add(asked) if "/queue/data" in asked.url else None)
+        for ended in ("requestfinished", "requestfailed"):
+            page.on(ended, lambda asked: page.open_answers.discard(asked))
         page.goto(address)
         page.locator("[role=tab]:visible").first.wait_for()
         return page
@@ -126,6 +134,13 @@ def begin(page) -> None:
     if other.is_visible():
         other.click()
     page.locator(".samples:visible").wait_for()
+
+
+def reload(page) -> None:
+    """Load the page again once it waits for no answer: Gradio's client breaks its open stream off and logs that as an error."""
+    while page.open_answers:
+        page.wait_for_timeout(20)
+    page.reload()
 
 
 def tab(page, name: str) -> None:

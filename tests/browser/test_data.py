@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import App, begin, faults, sideways, start
+from tests.browser.conftest import App, begin, faults, reload, sideways, start
 
 pytestmark = pytest.mark.browser
 
@@ -48,7 +48,7 @@ def test_a_file_is_read_mapped_shown_and_saved(app: App, visit, file: Path) -> N
     page.get_by_text("once the model is on this computer").wait_for()
     assert list((app.workspace / "uploads").rglob("*.csv")) == []
 
-    page.reload()  # the draft is on disk
+    reload(page)  # the draft is on disk
     page.get_by_text("14 rows read").wait_for()
     page.get_by_label("Answer", exact=True).click()
     page.get_by_role("option", name="customer_question").click()
@@ -100,7 +100,7 @@ def test_keys_alone_move_through_tabs_and_choices(app: App, visit) -> None:
     page.get_by_label("Simple", exact=True).focus()
     page.keyboard.press("ArrowRight")
     assert page.get_by_label("Advanced", exact=True).is_checked()
-    page.reload()
+    reload(page)
     page.locator("[role=tab]:visible").first.wait_for()
     page.wait_for_function("document.documentElement.classList.contains('show-advanced')")
     panel = page.locator("#pane-data")

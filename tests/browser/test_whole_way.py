@@ -13,7 +13,7 @@ from playwright.sync_api import Page, expect
 
 from studio.runs import RunStore
 from studio.workspace import Workspace
-from tests.browser.conftest import App, begin, faults, sideways, start, tab
+from tests.browser.conftest import App, begin, faults, reload, sideways, start, tab
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(1500)]
 PATIENCE = 900_000  # milliseconds for a training on a slow machine
@@ -96,7 +96,7 @@ def test_an_own_file_becomes_a_model_that_answers(app: App, own_file: Path, visi
     expect(page.locator("canvas")).to_have_attribute("aria-label", re.compile(r"Loss over \d+ of \d+ steps"))
     seen = step_of(page)
 
-    page.reload()
+    reload(page)
     page.locator("[role=tab]:visible", has_text=re.compile(r"3 Train \d+ %")).wait_for()
     tab(page, "3 Train")
     page.wait_for_function(f"() => parseInt(document.querySelector('.status dd')?.innerText) > {seen}", timeout=PATIENCE)
