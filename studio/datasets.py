@@ -11,7 +11,7 @@ import json
 import shutil
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ SCHEMA = pa.schema(
         ("split", pa.string()),
     ]
 )
+ROWS_AT_ONCE = 4096  # of rows.parquet, in memory
 
 
 class DatasetStore:
@@ -76,7 +77,7 @@ class DatasetStore:
             if original:
                 (staging / "original").mkdir()
                 shutil.copyfile(original, staging / "original" / f"source{original.suffix.lower()}")
-            pq.write_table(as_table(examples, splits, source), staging / "rows.parquet")
+            pq.write_table(as_table(examples, splits, source), staging / "rows.parquet", row_group_size=ROWS_AT_ONCE)
             with open(staging / "left_out.jsonl", "w", encoding="utf-8") as handle:
                 handle.writelines(json.dumps(item.to_json(), ensure_ascii=False) + "\n" for item in left_out)
             record = Dataset(
@@ -104,20 +105,23 @@ class DatasetStore:
 
     def rows(self, dataset_id: str, split: str | None = None) -> list[Example]:
         """The examples of one split, or all, in their order."""
+        return list(self.each(dataset_id, split))
+
+    def each(self, dataset_id: str, split: str | None = None) -> Iterator[Example]:
+        """`rows`, of which a few thousand are in memory at a time."""
         path = self.folder(dataset_id) / "rows.parquet"
         if not path.is_file():
             raise NotFound("This data set does not exist any more.", "Its rows are missing.", "Add the examples again.")
-        filters = [("split", "=", split)] if split else None
-        records = pq.read_table(path, schema=SCHEMA, filters=filters).to_pylist()
-        return [
-            Example(
-                messages=tuple(record["messages"] or ()),
-                text=record["text"] or "",
-                label=record["label"] or "",
-                source_row=record["source_row"],
-            )
-            for record in records
-        ]
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(ROWS_AT_ONCE, columns=["messages", "text", "label", "source_row", "split"]):
+                for record in batch.to_pylist():
+                    if split in (None, record["split"]):
+                        yield Example(
+                            messages=tuple(record["messages"] or ()),
+                            text=record["text"] or "",
+                            label=record["label"] or "",
+                            source_row=record["source_row"],
+                        )
 
     def left_out(self, dataset_id: str) -> list[LeftOut]:
         """The rows that were read but not used, each with its reason."""

@@ -7,7 +7,7 @@ answer are exactly those that chat generates from.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -54,18 +54,29 @@ def encode_all(
 
     A plain text longer than `max_length` becomes several rows of like length.
     """
-    encoder = Encoder(tokenizer)
     found: list[Encoded] = []
     left_out: list[LeftOut] = []
+    for row in encode_each(tokenizer, examples, max_length=max_length, system_prompt=system_prompt):
+        if isinstance(row, LeftOut):
+            left_out.append(row)
+        else:
+            found.append(row)
+    return found, left_out
+
+
+def encode_each(
+    tokenizer: Any, examples: Iterable[Example], *, max_length: int, system_prompt: str = ""
+) -> Iterator[Encoded | LeftOut]:
+    """`encode_all`, one row after the other."""
+    encoder = Encoder(tokenizer)
     for example in examples:
         try:
             if example.messages:
-                found.append(encoder.conversation(example, max_length, system_prompt))
+                yield encoder.conversation(example, max_length, system_prompt)
             else:
-                found.extend(encoder.windows(example, max_length))
+                yield from encoder.windows(example, max_length)
         except Refused as error:
-            left_out.append(LeftOut(example.source_row, str(error), excerpt_of(example)))
-    return found, left_out
+            yield LeftOut(example.source_row, str(error), excerpt_of(example))
 
 
 def prompt_ids(tokenizer: Any, messages: Sequence[Message], *, system_prompt: str = "") -> list[int]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import random
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from studio.data.encode import READ_ONLY, Encoded
 
@@ -36,15 +38,21 @@ class Plan:
 
     def order(self, epoch: int) -> list[int]:
         """The permutation of row indices of an epoch (0 is the first)."""
-        order = list(range(self.rows))
-        random.Random(f"{self.seed}/{epoch}").shuffle(order)
-        return order
+        return _order(self.rows, self.seed, epoch).tolist()
 
     def step(self, step: int) -> list[int]:
         """Row indices of optimizer step `step` (1 is the first)."""
         epoch, place = divmod(step - 1, self.steps_per_epoch)
         size = self.batch * self.accumulation
-        return self.order(epoch)[place * size : (place + 1) * size]
+        return _order(self.rows, self.seed, epoch)[place * size : (place + 1) * size].tolist()
+
+
+@lru_cache(maxsize=1)
+def _order(rows: int, seed: int, epoch: int) -> array[int]:
+    """`Plan.order`, kept until another one is asked for: a million rows take a second to shuffle, and 4 MB."""
+    order = list(range(rows))
+    random.Random(f"{seed}/{epoch}").shuffle(order)
+    return array("I", order)
 
 
 def by_rows(rows: Sequence[Encoded], batch: int) -> list[list[Encoded]]:

@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,7 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 
 from studio.config import RunConfig
-from studio.data.encode import Encoded
-from studio.data.token_cache import encode_cached
+from studio.data.token_cache import TokenRows, encode_cached
 from studio.datasets import DatasetStore
 from studio.errors import Stopped, StudioError
 from studio.models import hardware, load
@@ -32,6 +32,8 @@ from studio.training.loop import Loop, Recipe
 from studio.training.pace import Pace
 from studio.training.plan import Plan, check_steps
 from studio.training.ranks import Ranks
+
+PROMPT_ROWS = 2000  # the sample questions come from among the first so many
 
 
 class Bystander:
@@ -67,7 +69,8 @@ def train_on_device(
     tokenizer = load.load_tokenizer(folder)
     with ThreadPoolExecutor(1, "load", initializer=ranks.take_device) as beside:
         loading = beside.submit(_model, config, folder, dtype)
-        train, validation, examples, missed = _encoded(runs, config, tokenizer)
+        train, validation = (_encoded(runs, config, tokenizer, split) for split in ("train", "validation"))
+        missed = train.left_out + validation.left_out
         if ranks.first:
             _list_left_out(runs, run_id, missed)
         if not train:
@@ -95,8 +98,7 @@ def train_on_device(
     torch.manual_seed(training.seed)
     if start := runs.start_adapter(run_id):
         load.load_adapter(model, start)
-    prompts = sample_prompts(examples["validation"] or examples["train"], training.goal)
-    recorder.sampler = Sampler(model, tokenizer, prompts, config.data.system_prompt, stop)
+    recorder.sampler = Sampler(model, tokenizer, _prompts(runs, config), config.data.system_prompt, stop)
     recorder.pace = _pace(ModelCatalog(runs.workspace).get(config.model.base_model).shape, config, train)
     recorder.model = model
     AcceleratorState._reset_state()  # a process keeps the first run's precision and refuses another; one run trains at a time
@@ -104,7 +106,7 @@ def train_on_device(
     step, reason = choose_step(
         model,
         accelerator,
-        longest=max(len(row.input_ids) for row in (*train, *validation)),
+        longest=max(train.longest, validation.longest),
         batch=training.per_device_train_batch_size,
         pad_id=tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id,
         tokens=config.token_budget(),
@@ -121,22 +123,27 @@ def train_on_device(
     return finished
 
 
-def _encoded(runs: RunStore, config: RunConfig, tokenizer: Any) -> tuple[list[Encoded], list[Encoded], dict[str, Any], list[Any]]:
-    """Tokenised train and validation rows, the examples behind them, and what does not fit with its reason."""
-    store, result, examples, missed = DatasetStore(runs.workspace), {}, {}, []
-    for split in ("train", "validation"):
-        examples[split] = store.rows(config.data.dataset_id, split)
-        result[split], left_out = encode_cached(
-            store.folder(config.data.dataset_id),
-            tokenizer,
-            examples[split],
-            rows_sha256=config.data.dataset_sha256,
-            split=split,
-            max_length=config.data.max_length,
-            system_prompt=config.data.system_prompt,
-        )
-        missed += left_out
-    return result["train"], result["validation"], examples, missed
+def _encoded(runs: RunStore, config: RunConfig, tokenizer: Any, split: str) -> TokenRows:
+    """The tokenised rows of a split."""
+    store, data = DatasetStore(runs.workspace), config.data
+    return encode_cached(
+        store.folder(data.dataset_id),
+        tokenizer,
+        lambda: store.each(data.dataset_id, split),
+        rows_sha256=data.dataset_sha256,
+        split=split,
+        max_length=data.max_length,
+        system_prompt=data.system_prompt,
+    )
+
+
+def _prompts(runs: RunStore, config: RunConfig) -> list[str]:
+    """What is asked at every check: from the rows kept aside, where there are any."""
+    store = DatasetStore(runs.workspace)
+    for split in ("validation", "train"):
+        if some := list(islice(store.each(config.data.dataset_id, split), PROMPT_ROWS)):
+            return sample_prompts(some, config.training.goal)
+    return []
 
 
 def _list_left_out(runs: RunStore, run_id: str, missed: list[Any]) -> None:
@@ -167,8 +174,8 @@ def _recipe(config: RunConfig, model: Any) -> Recipe:
     )
 
 
-def _pace(shape: ModelShape, config: RunConfig, train: list[Encoded]) -> Pace:
-    mean = sum(len(row.input_ids) for row in train) / len(train)
+def _pace(shape: ModelShape, config: RunConfig, train: TokenRows) -> Pace:
+    mean = train.tokens / len(train)
     return Pace(
         body_operations(shape, adapter_parameters(shape, config.adapter), mean), head_operations(shape), hardware.gemm_rate()
     )

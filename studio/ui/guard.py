@@ -113,6 +113,7 @@ class Wiring:
         bound.__name__ = handler.__name__
         targets = self.all if outputs is None else [*outputs, *([] if view.notice in outputs else [view.notice])]
         about.setdefault("show_progress", "full" if "show_progress_on" in about else "hidden")
+        about.setdefault("show_progress_on", [])  # else the page tells every output, at every event, that something goes on
         about.setdefault("api_visibility", "private")
         return trigger(bound, list(inputs), targets, **about)
 

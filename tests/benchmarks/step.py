@@ -36,8 +36,14 @@ def rows_of(count: int, tokens: int) -> list[Any]:
     return made
 
 
-def measure(folder: str, quantization: str, rows: int, tokens: int, forms: list[str]) -> dict[str, Any]:
-    """In this process: median seconds of a step by form, the share of the measured matrix-product rate, and the peak memory."""
+def measure(
+    folder: str, quantization: str, rows: int, tokens: int, forms: list[str], rank: int = 16, budget: int = 10**6
+) -> dict[str, Any]:
+    """In this process: median seconds of a step by form, the measured matrix-product rate, and the peak memory.
+
+    Args:
+        budget: Tokens that the fused step computes at once.
+    """
     from studio.models import hardware
 
     hardware.calm_threads()
@@ -51,10 +57,10 @@ def measure(folder: str, quantization: str, rows: int, tokens: int, forms: list[
     dtype = hardware.compute_dtype()
     model = load.load_base(Path(folder), quantization, compute_dtype=dtype)
     model = load.add_adapter(
-        model, r=16, lora_alpha=32, lora_dropout=0.0, target_modules="all-linear", use_rslora=False, use_dora=False, seed=0
+        model, r=rank, lora_alpha=32, lora_dropout=0.0, target_modules="all-linear", use_rslora=False, use_dora=False, seed=0
     )
     accelerator = Accelerator(cpu=not torch.cuda.is_available(), mixed_precision="bf16" if dtype == "bfloat16" else "no")
-    fused, said = choose_step(model, accelerator, longest=tokens, batch=rows, pad_id=0, tokens=10**6)
+    fused, said = choose_step(model, accelerator, longest=tokens, batch=rows, pad_id=0, tokens=budget)
     assert fused.name == "fused", said
     steps = {"fused": fused, "padded": PaddedStep(model, accelerator, batch=rows, pad_id=0)}
     learned = [item for item in model.parameters() if item.requires_grad]

@@ -65,7 +65,7 @@ def test_a_sample_is_one_click_and_names_its_download(app: App, visit) -> None:
     page.locator("[data-sample=captions]").click()
     page.get_by_role("button", name="Train now").wait_for()
     page.locator("[role=tab]:visible", has_text="1 Data ✓").wait_for()
-    expect(page.get_by_label("Name of this run")).to_have_value("Captions in a maker's voice")
+    expect(page.get_by_label("Name of this run")).to_have_attribute("placeholder", "Captions in a maker's voice")
     expect(page.get_by_label("Voice")).to_be_checked()
     page.locator("#pane-model .fetch, #pane-model [role=alert]").first.wait_for()
     page.get_by_role("button", name="Fetch it again").wait_for()  # the tests are offline

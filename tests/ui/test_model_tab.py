@@ -207,7 +207,8 @@ def test_a_folder_that_is_no_model_is_refused_with_a_reason(
 def test_new_data_brings_its_name_and_goal(studio: Studio, page: Page, view: model.View) -> None:
     record = save_sample(studio.workspace, "sorter")
     changes = model.new_data(studio, view, page.shell, record.id)
-    assert shown(changes, view.name) == record.name
+    assert changes[view.name]["placeholder"] == record.name
+    assert "value" not in changes[view.name], "what somebody writes meanwhile stays"
     assert shown(changes, view.form.controls["goal"]) == "sorting"
 
 

@@ -138,11 +138,11 @@ def refresh(studio: Studio, view: View, shell: Any, dataset_id: str | None, mode
 
 
 def new_data(studio: Studio, view: View, shell: Any, dataset_id: Any) -> dict[Any, Any]:
-    """Other examples were chosen: their name and goal become the run's."""
+    """Other examples were chosen: their goal becomes the run's, and their name, where the person writes none."""
     record = data_of(studio, dataset_id)
     if record is None:
-        return {view.preview: pieces.show(plan.nothing_yet()), view.name: gr.update(value="")}
-    return {view.name: gr.update(value=record.name), view.form.controls["goal"]: gr.update(value=record.goal)}
+        return {view.preview: pieces.show(plan.nothing_yet()), view.name: gr.update(placeholder="")}
+    return {view.name: gr.update(placeholder=record.name), view.form.controls["goal"]: gr.update(value=record.goal)}
 
 
 def data_of(studio: Studio, dataset_id: Any) -> Dataset | None:
@@ -269,7 +269,7 @@ def go_on(studio: Studio, view: View, shell: Any, dataset_id: Any, model_id: str
     named = name if isinstance(name, str) and name.strip() else record.name
     config = config.replace(name=display_name(named, record.name)).validate()
     run_id = studio.jobs.start(config, queue=True)
-    return {shell.run_id: studio.jobs.running() or run_id, **shell.go("train")}
+    return {shell.run_id: studio.jobs.running() or run_id, view.name: "", **shell.go("train")}
 
 
 def tick(studio: Studio, view: View, shell: Any, state: Any, dataset_id: Any, model_id: str, *values: Any) -> dict[Any, Any]:
