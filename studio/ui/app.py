@@ -107,7 +107,7 @@ def connect(demo: gr.Blocks, studio: Studio, shell: Shell, views: dict[str, Any]
     shell.advanced.change(None, [shell.advanced], None, js=ADVANCED_JS, show_progress="hidden", api_visibility="private")
     on(demo.load, choose_current, outputs=ids)  # changes dataset_id at least, from "" to an id or None, so every tab refreshes
     marked = [*shell.panes.values(), shell.labels]
-    for trigger in (shell.pulse.beat, shell.dataset_id.change, shell.run_id.change):
+    for trigger in (shell.pulse.beat_tabs, shell.dataset_id.change, shell.run_id.change):
         # always_last, here and in the tabs: a beat during a slow look must not be lost, or what that look saw would stay
         quick = {"queue": False, "keep_notice": True, "trigger_mode": "always_last"}
         on(trigger, tick, [*ids, shell.labels], outputs=marked, **quick)
@@ -115,8 +115,9 @@ def connect(demo: gr.Blocks, studio: Studio, shell: Shell, views: dict[str, Any]
     for key, module in TABS.items():
         tab = Wiring(studio, views[key], shell)
         about = {"keep_notice": True, **in_turn(key)}
-        tab(any_id, module.refresh, ids, trigger_mode="always_last", **about)
-        tab(shell.panes[key].select, module.refresh, ids, **about)
+        known = [*ids, *getattr(views[key], "chosen", ())]
+        tab(any_id, module.refresh, known, trigger_mode="always_last", **about)
+        tab(shell.panes[key].select, module.refresh, known, **about)
         module.connect(studio, views[key], shell)
 
 

@@ -20,6 +20,10 @@ SECONDS = 1.0
 BUSY_SECONDS = 3.0
 LIVE_SECONDS = 10  # while something runs the tabs also look this often, so that silence is noticed
 
+# One event for each handler: Gradio's page repeats a whole event for a handler that was busy when it came (trigger_mode
+# "always_last"), so handlers that share one keep waking each other without end once they overlap.
+BEATS = ("beat_tabs", "beat_model", "beat_train", "beat_chat")
+
 JS = f"""
 let seen = null, busy = false, last = 0;
 const look = async () => {{
@@ -29,7 +33,7 @@ const look = async () => {{
     const now = await server.pulse();
     const training = (stamp) => stamp !== null && stamp.startsWith('live');
     const soon = training(seen) && training(now) && Date.now() - last < {BUSY_SECONDS * 1000:.0f};
-    if (now !== seen && !soon) {{ seen = now; last = Date.now(); trigger('beat'); }}
+    if (now !== seen && !soon) {{ seen = now; last = Date.now(); {list(BEATS)}.forEach((beat) => trigger(beat)); }}
   }} catch (gone) {{ seen = null; }} finally {{ busy = false; }}
 }};
 setInterval(look, {SECONDS * 1000:.0f});
@@ -39,7 +43,7 @@ look();
 
 
 def heartbeat(studio: Studio) -> gr.HTML:
-    """The invisible component whose `beat` event fires when something changed, at most once a second."""
+    """The invisible component whose events, `BEATS`, fire when something changed, at most once a second."""
 
     def pulse(_: object = None) -> str:  # Gradio always hands one value over
         return stamp(studio)

@@ -157,7 +157,7 @@ def test_a_cut_then_a_damaged_then_a_whole_download(workspace: Workspace, small:
     assert all(0 <= item.done <= item.total and item.sentence for item in told)
 
 
-@pytest.mark.parametrize("fault", ["cut", "flipped"])
+@pytest.mark.parametrize("fault", ["cut", pytest.param("flipped", marks=pytest.mark.slow)])
 def test_what_stays_damaged_is_never_used(workspace: Workspace, small: tuple[Wheel, bytes], serve, fault: str) -> None:
     data = small[1]
     index = serve([{"cut": data[:-10], "flipped": flipped(data)}[fault]])

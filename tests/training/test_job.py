@@ -116,7 +116,7 @@ def test_a_pause_does_not_change_when_it_stops_improving(setup, monkeypatch) -> 
     assert train_run(runs.folder(run_id)).step == 15
 
 
-@pytest.mark.parametrize(("dropout", "cuts"), [(0.0, (2, 11)), (0.1, (3, 7))])
+@pytest.mark.parametrize(("dropout", "cuts"), [(0.0, (2, 11)), pytest.param(0.1, (3, 7), marks=pytest.mark.slow)])
 def test_stopping_and_going_on_gives_the_same_run(setup, dropout: float, cuts: tuple[int, int]) -> None:
     _, runs, config = setup
     config = config.replace(lora_dropout=dropout, num_train_epochs=3)  # 12 steps, a check every third
@@ -189,7 +189,9 @@ def test_a_signal_stops_the_command_and_keeps_what_was_learned(setup, preloaded:
     assert runs.adapter(run_id) is not None
 
 
-@pytest.mark.parametrize("error", [ValueError("x"), KeyboardInterrupt(), SystemExit(3)])
+@pytest.mark.parametrize(
+    "error", [SystemExit(3), *(pytest.param(item, marks=pytest.mark.slow) for item in (ValueError("x"), KeyboardInterrupt()))]
+)
 def test_whatever_kills_the_training_leaves_no_running_state(setup, monkeypatch, error: BaseException) -> None:
     _, runs, config = setup
     run_id = runs.create(config)

@@ -75,7 +75,7 @@ def desk(setup: tuple[Workspace, RunStore, RunConfig], monkeypatch: pytest.Monke
 # ---- pause
 
 
-@pytest.mark.parametrize("cut", [3, 8])
+@pytest.mark.parametrize("cut", [3, pytest.param(8, marks=pytest.mark.slow)])
 def test_a_paused_run_ends_as_one_that_was_never_paused(desk: Desk, monkeypatch: pytest.MonkeyPatch, cut: int) -> None:
     config = desk.config.replace(num_train_epochs=3)  # 12 steps
     whole, parts = desk.runs.create(config), desk.runs.create(config)
@@ -350,7 +350,7 @@ def settle(desk: Desk) -> None:
         desk.until(lambda live=live: desk.runs.live() != live)
 
 
-@pytest.mark.parametrize("histories", [4, pytest.param(20, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("histories", [2, pytest.param(20, marks=pytest.mark.slow)])
 def test_random_histories_end_well(desk: Desk, monkeypatch: pytest.MonkeyPatch, histories: int) -> None:
     """Histories of two apps with two people each: never two trainers, no live run deleted, one final state."""
     watch, seen = Watch(monkeypatch), set()

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from studio.config import RunConfig
 from studio.samples import save_sample
 from studio.ui import app
 from studio.ui.app import Page
+from studio.ui.pulse import BEATS
 from studio.ui.studio import Studio
 from tests.browser.conftest import start
 
@@ -132,3 +134,18 @@ def test_marks_on_the_tabs(studio: Studio, page: Page) -> None:
     shown = tuple(app.tab_labels(studio, record.id, run_id).values())
     assert app.tick(studio, page.shell, page.shell, record.id, "starter", run_id, shown) == {}
     assert app.tab_labels(studio, "gone", "gone-1")["data"] == "1 Data"
+
+
+def test_no_event_wakes_two_handlers_that_would_wake_each_other(page: Page) -> None:
+    """Gradio's page repeats a whole event for a handler that was busy; two such handlers of one event never come to rest."""
+    config = page.demo.config
+    states = {item["id"] for item in config["components"] if item["type"] == "state"}  # these are repeated by handler
+    again = Counter(
+        tuple(target)
+        for item in config["dependencies"]
+        if item["trigger_mode"] == "always_last"
+        for target in item["targets"]
+        if target[0] not in states
+    )
+    assert [target for target, count in again.items() if count > 1] == []
+    assert sum(target[1] in BEATS for target in again) == len(BEATS)

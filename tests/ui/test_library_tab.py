@@ -64,6 +64,14 @@ def test_empty_shelves_say_what_will_stand_there(studio: Studio, page: Page) -> 
     assert found[view.runs.row]["visible"] is False
 
 
+def test_a_refresh_leaves_what_was_picked(studio: Studio, page: Page) -> None:
+    view, run_id = page.views["library"], make_run(studio)
+    for chosen, kept in (((run_id, None), run_id), (("gone", "gone"), None)):
+        found = library.refresh(studio, view, page.shell, None, None, None, *chosen)
+        assert (found[view.runs.picked], found[view.data.picked]) == (kept, None)
+        assert found[view.runs.open]["interactive"] is (kept is not None)
+
+
 def test_picking_wakes_the_buttons(studio: Studio, page: Page) -> None:
     view, run_id = page.views["library"], make_run(studio)
     found = library.pick(studio, view, page.shell, "runs", picked(run_id))

@@ -156,7 +156,7 @@ def connect(studio: Studio, view: View, shell: Shell) -> None:
     seen += [view.purpose, view.empty, view.page, view.next_note, view.next, view.seen, view.opener]
     seen += [view.chips_title, *view.chips]
     quick = {"outputs": seen, "queue": False, "keep_notice": True, "trigger_mode": "always_last"}
-    on(shell.pulse.beat, look_again, [shell.run_id, view.patient, view.seen], **quick)
+    on(shell.pulse.beat_chat, look_again, [shell.run_id, view.patient, view.seen], **quick)
     opening = [view.talk, view.patient, view.wait, view.opener]
     on(view.opener.tick, open_now, [view.turns, shell.run_id, view.patient], outputs=opening, keep_notice=True, **lane)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ import gradio as gr
 from studio.errors import Busy, NotFound, StudioError
 from studio.ui import library_parts, pieces
 from studio.ui import words_runs as words
-from studio.ui.guard import Wiring
+from studio.ui.guard import Wiring, in_turn
 from studio.workspace import display_name, gib, slug
 
 if TYPE_CHECKING:
@@ -68,6 +69,11 @@ class View:
     zip: gr.DownloadButton
     side: gr.HTML
 
+    @property
+    def chosen(self) -> tuple[gr.State, gr.State]:
+        """What a refresh must know of the person's choices, beside the ids."""
+        return self.runs.picked, self.data.picked
+
 
 def build() -> View:
     """Lay the tab out."""
@@ -112,7 +118,7 @@ def shelf(really: str, *, adapter: bool = False) -> tuple[Shelf, list[Any]]:
 
 def connect(studio: Studio, view: View, shell: Shell) -> None:
     """Wire both shelves alike, then the download."""
-    on = Wiring(studio, view, shell)
+    on = partial(Wiring(studio, view, shell), **in_turn("library"))  # a refresh on its way must not undo what was picked since
     for kind in KINDS:
         own: Shelf = getattr(view, kind)
         on(own.table.select, of(kind, pick), event=True)
@@ -142,10 +148,17 @@ def of(kind: str, handler: Callable) -> Callable:
 
 
 def refresh(
-    studio: Studio, view: View, shell: Shell, dataset_id: str | None, model_id: str | None, run_id: str | None
+    studio: Studio,
+    view: View,
+    shell: Shell,
+    dataset_id: str | None,
+    model_id: str | None,
+    run_id: str | None,
+    *chosen: str | None,
 ) -> dict[Any, Any]:
-    """Both tables and the disk, nothing picked."""
-    return {**shown(studio, view, "runs", None), **shown(studio, view, "data", None), **disk(studio, view)}
+    """Both tables and the disk; the run and the data set that were picked stay picked while they exist."""
+    run, data = chosen or (None, None)
+    return {**shown(studio, view, "runs", run), **shown(studio, view, "data", data), **disk(studio, view)}
 
 
 def disk(studio: Studio, view: View) -> dict[Any, Any]:

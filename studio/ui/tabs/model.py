@@ -126,7 +126,7 @@ def connect(studio: Studio, view: View, shell: Any) -> None:
     depth = view.form.controls["depth"]
     watched = [view.next, view.next_note, view.fetch, view.fetch_again, view.models, view.memory, view.preview, depth, view.state]
     quick = {"outputs": watched, "queue": False, "keep_notice": True, "trigger_mode": "always_last"}
-    on(shell.pulse.beat, tick, [view.state, *chosen], **quick)
+    on(shell.pulse.beat_model, tick, [view.state, *chosen], **quick)
 
 
 # ---- what is shown

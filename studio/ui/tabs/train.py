@@ -136,7 +136,7 @@ def connect(studio: Studio, view: View, shell: Shell) -> None:
     on(view.next.click, chat_with, [shell.run_id])
     moving = [getattr(view, name) for name in PARTS] + [view.seen, shell.run_id]
     quick = {"outputs": moving, "queue": False, "keep_notice": True, "trigger_mode": "always_last"}
-    on(shell.pulse.beat, tick, [shell.run_id, view.seen], **quick)
+    on(shell.pulse.beat_train, tick, [shell.run_id, view.seen], **quick)
 
 
 PARTS = (
