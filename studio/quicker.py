@@ -1,4 +1,4 @@
-"""Imports of two libraries without a part of them that nothing here uses.
+"""Imports of two libraries without a part of them that nothing here uses, and of a third by two threads at once.
 
 For every component class gradio writes a .pyi file beside its own source, each time it is imported, and finds the place by
 parsing both files twice. That is 2.5 of 5.6 CPU seconds here (gradio 6.31, Python 3.11), and it changes installed packages.
@@ -6,6 +6,10 @@ parsing both files twice. That is 2.5 of 5.6 CPU seconds here (gradio 6.31, Pyth
 bitsandbytes hands its fallbacks to torch's compiler as it is imported. That alone loads the compiler: 1.3 of the 7.1 CPU
 seconds of everything a training imports (bitsandbytes 0.49, torch 2.13). The fallbacks are for devices without kernels of
 their own; there they now run as written, where the first use would have looked for a C compiler.
+
+transformers puts another module in its own place as it is imported. A thread that asked for it meanwhile is left with the
+first one, which is all but empty: "cannot import name 'get_scheduler'". The page imports it in the background, so a training
+started in that moment would have failed.
 """
 
 from __future__ import annotations
@@ -39,9 +43,19 @@ def without_compiler(module: ModuleType) -> Iterator[None]:
         torch.compile = compiler
 
 
+@contextlib.contextmanager
+def as_its_successor(module: ModuleType) -> Iterator[None]:
+    """Let the module answer as the one that takes its place in `sys.modules` while it runs, if one does."""
+    yield
+    successor = sys.modules[module.__name__]
+    if successor is not module:
+        module.__getattr__ = lambda name: getattr(successor, name)
+
+
 TREATED: dict[str, Callable[[ModuleType], contextlib.AbstractContextManager[None]]] = {
     "gradio.component_meta": without_stubs,
     "bitsandbytes.backends.default.ops": without_compiler,
+    "transformers": as_its_successor,
 }
 
 
