@@ -36,7 +36,7 @@ class Shell:
     dataset_id: gr.State
     model_id: gr.State
     run_id: gr.State
-    labels: gr.State
+    labels: gr.JSON
     advanced: gr.Radio
     pulse: gr.HTML
 
@@ -90,7 +90,7 @@ def assemble(studio: Studio) -> Page:
             dataset_id=gr.State(""),
             model_id=gr.State("starter"),
             run_id=gr.State(None),
-            labels=gr.State(()),
+            labels=pieces.held([]),
             advanced=advanced,
             pulse=heartbeat(studio),
         )
@@ -149,7 +149,7 @@ def tick(
     if tuple(shown or ()) == tuple(labels.values()):
         return {}
     changes: dict[Any, Any] = {shell.panes[key]: gr.update(label=label) for key, label in labels.items()}
-    return {**changes, shell.labels: tuple(labels.values())}
+    return {**changes, shell.labels: list(labels.values())}
 
 
 def tab_labels(studio: Studio, dataset_id: str | None, run_id: str | None) -> dict[str, str]:

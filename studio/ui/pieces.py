@@ -37,6 +37,15 @@ def show(body: Any, **about: Any) -> dict[str, Any]:
     return gr.update(value=str(esc(body)), **about)
 
 
+def held(value: Any) -> gr.JSON:
+    """A note, kept by the page, of what it shows. It comes and goes with what it is about.
+
+    A gr.State changes on the server as soon as a handler ends. When two answers then reach the page in the other order, the
+    server takes for shown what is not, and never sends it again.
+    """
+    return gr.JSON(value, visible=False)
+
+
 def notice_area() -> gr.HTML:
     """The place of a tab where its failures appear; guarded handlers fill and clear it."""
     return html("", js_on_load=NOTICE_JS, elem_classes="notices")

@@ -70,7 +70,7 @@ def until(done: Callable[[], bool]) -> None:
 def test_start_the_queue_pause_chat_go_on_lose_the_power_and_finish(app: App, visit) -> None:
     runs = RunStore(Workspace(app.workspace))
     (second,) = queue(app, "Second")
-    (long,) = queue(app, "Long one", epochs=8)
+    (long,) = queue(app, "Long one", epochs=14)
     page = visit(app.address)
     tab(page, "2 Model")
     name = page.get_by_label("Name of this run")

@@ -59,7 +59,7 @@ class View:
     turns: gr.State
     writing: gr.State
     patient: gr.State
-    seen: gr.State
+    seen: gr.JSON
     opener: gr.Timer
     answering: Answering
 
@@ -90,7 +90,7 @@ def build() -> View:
         with pieces.side():
             made["side"] = pieces.html("")
     made["next_note"], made["next"] = pieces.next_step(words.NEXT_TRAIN, words.NEXT_TRAIN_NOTE, enabled=False)
-    states = {"turns": gr.State([]), "writing": gr.State(None), "patient": gr.State(False), "seen": gr.State("")}
+    states = {"turns": gr.State([]), "writing": gr.State(None), "patient": gr.State(False), "seen": pieces.held({})}
     return View(**made, **states, opener=gr.Timer(OPEN_SECONDS, active=False), answering=Answering())
 
 

@@ -72,7 +72,7 @@ class View:
     log: gr.HTML
     next_note: gr.HTML
     next: gr.Button
-    seen: gr.State
+    seen: gr.JSON
 
 
 def build() -> View:
@@ -100,7 +100,7 @@ def build() -> View:
             made["side"] = pieces.html("")
             made["log"] = gr.HTML("", html_template=LOG_TEMPLATE, js_on_load=LOG_JS, apply_default_css=False, padding=False)
     made["next_note"], made["next"] = pieces.next_step(words.NEXT_TRAIN, words.NEXT_TRAIN_NOTE, enabled=False)
-    return View(**made, doomed=gr.State(None), seen=gr.State({}))
+    return View(**made, doomed=gr.State(None), seen=pieces.held({}))
 
 
 def act_on_it(made: dict[str, Any]) -> None:
