@@ -149,12 +149,18 @@ class RunStore:
         Args:
             kind: "pause" gives the computer back for a while, "keep" ends the run and keeps what was learned, "discard"
                 deletes the run once it has stopped. What was asked for before is only ever replaced by the later in this list.
+
+        Raises NotFound when the run is gone.
         """
         if kind not in STOP_KINDS:
             raise StudioError("The run was not stopped.", f"There is no way of stopping called {kind!r}.")
         before = self.stop_requested(run_id)
         if self.status(run_id).live and (not before or STOP_KINDS.index(kind) > STOP_KINDS.index(before)):
-            write_json(self.folder(run_id) / "stop.json", {"kind": kind})
+            try:
+                write_json(self.folder(run_id) / "stop.json", {"kind": kind})
+            except FileNotFoundError:
+                self._stored(run_id)  # discarded meanwhile by its own thread: that is said
+                raise
 
     def stop_requested(self, run_id: str) -> StopKind | Literal[""]:
         """How somebody asked this run to stop; empty when nobody did."""

@@ -33,6 +33,19 @@ def test_a_new_run_holds_its_settings(runs: RunStore) -> None:
     assert runs.ids() == [run_id]
 
 
+def test_a_run_discarded_while_it_is_asked_to_stop_is_not_found(runs: RunStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_id = runs.create(RunConfig())  # just queued: it counts as live
+    status = runs.status(run_id)
+
+    def gone_afterwards(_: str) -> RunStatus:
+        runs.remove(run_id)
+        return status
+
+    monkeypatch.setattr(runs, "status", gone_afterwards)
+    with pytest.raises(NotFound):
+        runs.request_stop(run_id, "pause")
+
+
 def test_live_without_a_lock_reads_as_interrupted(runs: RunStore) -> None:
     run_id = runs.create(RunConfig())
     lock = runs.lock(run_id)
