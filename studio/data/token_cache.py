@@ -1,6 +1,6 @@
 """Tokenised rows on the disk, beside the data set they come from, and deleted with it.
 
-Rows are tokenised, written and read a few hundred at a time, so that a million of them take no more memory than a thousand.
+Rows are tokenised, written and read a few hundred at a time, so that their number does not matter to the memory.
 A run that goes on, or the next run over the same rows, model, length and system prompt, reads them instead of tokenising
 again. Which file is meant follows from everything that the tokens depend on, the code that makes them included, so a file is
 never out of date; its pages carry checksums, and a damaged or strange one counts as missing.

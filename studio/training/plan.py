@@ -49,7 +49,7 @@ class Plan:
 
 @lru_cache(maxsize=1)
 def _order(rows: int, seed: int, epoch: int) -> array[int]:
-    """`Plan.order`, kept until another one is asked for: a million rows take a second to shuffle, and 4 MB."""
+    """`Plan.order`, kept until another one is asked for: shuffling grows with the rows and would be done at every step."""
     order = list(range(rows))
     random.Random(f"{seed}/{epoch}").shuffle(order)
     return array("I", order)

@@ -12,8 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import random
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -96,7 +94,7 @@ def runs_over(models: Path, count: int) -> list[str]:
 
 
 def start(folder: str) -> dict[str, Any]:
-    """In this process: train a few steps. Seconds to the first of them, seconds of the last, and the peak memory."""
+    """In this process: train a few steps. Seconds to the first of them, seconds of the quickest, and the peak memory."""
     from studio.models import hardware
     from studio.runs import RunStore
     from studio.training.job import train_run
@@ -122,12 +120,7 @@ def row_costs(models: Path, counts: list[int]) -> None:
     """The table of the data set's rows."""
     print("\n| rows of the data set | s to the first step | again | s a step | peak MB |\n|---|---|---|---|---|")
     for count in counts:
-        found = []
-        for folder in runs_over(models, count):
-            command = [sys.executable, "-m", "tests.benchmarks.cost", "--child", folder]
-            done = subprocess.run(command, capture_output=True, text=True, check=True)
-            found.append(json.loads(done.stdout.splitlines()[-1]))
-        new, again = found
+        new, again = (step.child(folder, module="cost") for folder in runs_over(models, count))
         assert new["rows"] == count - KEPT_ASIDE
         peak = max(new["peak"], again["peak"]) / 1e6
         print(f"| {count:,} | {new['first']:.0f} | {again['first']:.0f} | {again['step']:.2f} | {peak:,.0f} |", flush=True)
@@ -143,7 +136,7 @@ def main() -> None:
     parser.add_argument("--child")
     chosen = parser.parse_args()
     if chosen.child:
-        print(json.dumps(start(chosen.child)))
+        print(json.dumps(start(*json.loads(chosen.child))))
         return
     models = (Path(chosen.workspace) / "models").resolve()
     if not chosen.only_rows:

@@ -1,6 +1,6 @@
 """Whether the default learning rate and step count hold, from 30 rows to thousands: best validation loss for each rate.
 
-    python -m tests.benchmarks.defaults WORKSPACE DATA_FOLDER [--rates 0.0002,0.0005,0.001] [--tokens 20000] [--depth balanced]
+    python -m tests.benchmarks.defaults WORKSPACE DATA_FOLDER [--rates 0.0002,0.0005,0.001] [--tokens 30000] [--depth balanced]
 
 Every run is a user's run of the starter with the defaults but for the rate, no quantization (which changes neither steps nor
 rates and is quicker here) and rows of at most 256 tokens. A data set whose rounds would take more than `--tokens` tokens is
