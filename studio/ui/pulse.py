@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from studio.ui.studio import Studio
 
 SECONDS = 1.0
-# Between two beats while a run is live: each answer to one costs the browser most of a second of a core (measured), which
-# the training would have had. The curve asks for its points by itself.
+# Between two beats while a run is live: each one costs the browser a third of a second of a core (measured), which the
+# training would have had. The curve asks for its points by itself.
 BUSY_SECONDS = 3.0
 LIVE_SECONDS = 10  # while something runs the tabs also look this often, so that silence is noticed
 
