@@ -48,6 +48,30 @@ class Example(Record):
 
 
 @dataclass(frozen=True)
+class Remedy(Record):
+    """One way to mend what a check found. `label` is the button: a verb and the thing ("Keep one of each")."""
+
+    key: str
+    label: str
+
+
+@dataclass(frozen=True)
+class Finding(Record):
+    """What a check found. `rows` are positions in the rows it was given, `notes` says more about some of them.
+
+    `level`: "stop" spoils the training, "warn" should be looked at, "info" is good to know.
+    """
+
+    check: str
+    title: str
+    text: str
+    rows: tuple[int, ...] = ()
+    level: str = "warn"
+    remedies: tuple[Remedy, ...] = ()
+    notes: dict[int, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Provenance(Record):
     """Where a data set comes from. Empty text means nobody has said."""
 

@@ -1,0 +1,1 @@
+"""Named findings about rows, each with remedies. One module a check; `about` has the signature they share."""
