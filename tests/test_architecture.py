@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[1]
 STUDIO = ROOT / "studio"
 FLOORS = {
@@ -76,6 +78,7 @@ def test_gradio_stays_in_the_ui() -> None:
     assert users == {"ui"}
 
 
+@pytest.mark.process
 def test_arguments_are_judged_before_gradio_and_the_page_is_built_before_anything_heavy() -> None:
     code = (
         "import sys, tempfile\n"

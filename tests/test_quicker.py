@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[1]
 
 TWO_THREADS = """
@@ -25,6 +27,7 @@ print(AutoConfig.__name__, get_scheduler.__name__)
 """
 
 
+@pytest.mark.process
 def test_two_threads_may_import_transformers_at_once() -> None:
     done = subprocess.run([sys.executable, "-c", TWO_THREADS], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.stdout.split() == ["AutoConfig", "get_scheduler"], done.stderr

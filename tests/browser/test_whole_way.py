@@ -22,8 +22,6 @@ expect.set_options(timeout=90_000)
 FACTS = {
     "the name of our boat": "Our boat is called the Velvet Heron.",
     "the price of a day ticket": "A day ticket costs 31 crowns.",
-    "the meeting place": "We meet at Copper Steps, by the old pump.",
-    "the guide on Sundays": "On Sundays Ingolf takes you out.",
 }
 WAYS = ["What is {}?", "Tell me {}.", "I need to know {}", "Could you say {} please?", "Do you know {}?"]
 
@@ -72,7 +70,7 @@ def talk(page: Page, question: str) -> dict[str, str]:
 def test_an_own_file_becomes_a_model_that_answers(app: App, own_file: Path, visit) -> None:
     page = visit(app.address)
     page.locator("input[type=file]").first.set_input_files(own_file)
-    page.get_by_text("21 rows read").wait_for()
+    page.get_by_text("11 rows read").wait_for()
     expect(page.get_by_label("Question", exact=True)).to_have_value("customer_question")
     expect(page.get_by_label("Answer", exact=True)).to_have_value("our_reply")
     page.get_by_role("button", name="Next: choose a model").click()
@@ -85,9 +83,9 @@ def test_an_own_file_becomes_a_model_that_answers(app: App, own_file: Path, visi
     rank.press("Tab")
     page.get_by_label("Advanced", exact=True).check()
     rounds = page.get_by_label("Rounds through the data (epochs)")
-    rounds.fill("7")
+    rounds.fill("10")
     rounds.press("Tab")
-    expect(page.locator(".facts dt:text-is('Steps') + dd:visible")).to_have_text("21")
+    expect(page.locator(".facts dt:text-is('Steps') + dd:visible")).to_have_text("20")
     page.get_by_role("button", name="Train now").click()
 
     stop = page.get_by_role("button", name="Stop and keep")
