@@ -24,6 +24,7 @@ FLOORS = {
     "models": 4,
     "samples": 5,
     "drafts": 5,
+    "checkup": 6,
     "inference": 5,
     "training": 6,
     "demo": 8,

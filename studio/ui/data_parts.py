@@ -13,7 +13,7 @@ from studio.drafts import Opened, nice_name
 from studio.records import Dataset, Example
 from studio.samples import samples
 from studio.ui import examples as shown
-from studio.ui import pieces, words
+from studio.ui import pieces, words, words_data
 from studio.ui.studio import Studio
 from studio.workspace import gib
 
@@ -30,6 +30,7 @@ def show_start(studio: Studio, view: View) -> dict[Any, Any]:
     ]
     return {
         view.draft_id: None,
+        view.changed: "",
         view.start: gr.update(visible=True),
         view.filled: gr.update(visible=False),
         view.samples: pieces.show(shown.sample_cards(samples(), 0 if starter.ready else starter.download_bytes)),
@@ -45,7 +46,7 @@ def show_start(studio: Studio, view: View) -> dict[Any, Any]:
 def show_draft(studio: Studio, view: View, opened: Opened, model_id: str, at: int = 0, tokens: bool = False) -> dict[Any, Any]:
     """Everything about a draft, with every control as the draft has it."""
     draft, reading, mapping = opened.draft, opened.reading, opened.mapping
-    rows = opened.converted.examples
+    rows = opened.edited.rows
     form = FORMATS[mapping.format]
     more = [reading.sheet and f"sheet “{reading.sheet}”", reading.encoding, words.DELIMITER_NAMES.get(reading.delimiter, "")]
     line = shown.file_line(
@@ -59,6 +60,8 @@ def show_draft(studio: Studio, view: View, opened: Opened, model_id: str, at: in
     header = {None: "auto", True: "yes", False: "no"}[draft.options.header]
     changes = {
         view.draft_id: draft.id,
+        view.changed: f"{draft.id} {studio.drafts.revision(draft.id)}",
+        **ways_back(view, *studio.drafts.ways_back(draft.id)),
         view.file: pieces.show(line),
         view.again: gr.update(visible=False),
         view.sheet: gr.update(visible=len(reading.sheets) > 1, choices=list(reading.sheets), value=reading.sheet or None),
@@ -83,6 +86,17 @@ def show_draft(studio: Studio, view: View, opened: Opened, model_id: str, at: in
     changes |= show_roles(view, form, mapping.columns, reading.columns)
     changes |= show_row(studio, view, rows, at, model_id, tokens)
     return changes | show_filled(studio, view, bool(rows))
+
+
+def ways_back(view: View, undo: str | None, redo: str | None) -> dict[Any, Any]:
+    """The buttons that take the last change back, or make it again; each names it."""
+    return {
+        button: gr.update(visible=change is not None, value=f"{word}: {pieces.short(change or '', 50)}")
+        for button, word, change in (
+            (view.findings.undo, words_data.UNDO, undo),
+            (view.findings.redo, words_data.REDO, redo),
+        )
+    }
 
 
 def show_roles(view: View, form: Any, chosen: Any, columns: Sequence[str]) -> dict[Any, Any]:
@@ -113,6 +127,8 @@ def show_dataset(
     line = shown.file_line(record.name, file_name, record.rows + record.left_out, left_out, record.left_out, ())
     changes = {
         view.draft_id: None,
+        view.changed: record.id,
+        **ways_back(view, None, None),
         view.file: pieces.show(line),
         view.again: gr.update(visible=has_file and not record.sample),
         view.sheet: gr.update(visible=False),

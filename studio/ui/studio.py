@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
+from studio.checkup import Checkups
 from studio.datasets import DatasetStore
 from studio.drafts import Drafts
 from studio.errors import Stopped, StudioError
@@ -57,6 +58,7 @@ class Studio:
     jobs: TrainingJobs
     engine: ChatEngine
     tokens: Tokens
+    checkups: Checkups
     background: _Background = field(default_factory=_Background, repr=False)
 
     @classmethod
@@ -73,9 +75,9 @@ class Studio:
         runs.mark_interrupted()
         engine = ChatEngine(workspace, runs, catalog, lease)
         jobs = TrainingJobs(runs, datasets, catalog, make_room=engine.close)
-        return cls(
-            workspace, datasets, Drafts(workspace, datasets), runs, catalog, lease, jobs, engine, Tokens(datasets, catalog)
-        )
+        drafts, tokens = Drafts(workspace, datasets), Tokens(datasets, catalog)
+        checkups = Checkups(drafts, datasets, tokens.lengths)
+        return cls(workspace, datasets, drafts, runs, catalog, lease, jobs, engine, tokens, checkups)
 
     def close(self, timeout: float = 30.0) -> bool:
         """Stop what runs in this process and keep what was learned. False when something would not end within `timeout`."""

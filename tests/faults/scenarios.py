@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.faults.bench import Bench
+from tests.faults.cold import cold_kills
 
 Fault = Callable[[Bench, int], int]
 SAVES_OFTEN = 0.0  # seconds between checkpoints
@@ -304,4 +305,5 @@ FAULTS: dict[str, tuple[Fault, int]] = {
     "a flipped bit in a checkpoint": (flipped_bits, 100),
     "two starts of one run": (two_starts, 20),
     "SIGTERM": (signals, 20),
+    "kill -9 of the real model, started cold": (cold_kills, 10),
 }

@@ -8,30 +8,26 @@ from functools import partial
 from typing import Any
 
 import gradio as gr
-from markupsafe import Markup
 
 from studio.data.detect import FORMATS
-from studio.data.read import SUFFIXES
-from studio.drafts import MOST_KEPT_ASIDE, Opened
+from studio.drafts import Opened
 from studio.errors import StudioError
-from studio.samples import samples, save_sample
-from studio.ui import examples as shown
-from studio.ui import pieces, words
+from studio.samples import save_sample
+from studio.ui import data_layout, pieces, words
 from studio.ui.data_parts import show_dataset, show_draft, show_row, show_start
 from studio.ui.guard import Wiring, in_turn, told
 from studio.ui.studio import Studio
-
-ROLE_SLOTS = 4  # no format has more roles
-MAX_PASTE = 5_000_000  # characters
+from studio.ui.workbench import findings, table
 
 
 @dataclass(frozen=True)
 class View:
-    """The tab's components. `at` is the row that is shown."""
+    """The tab's components. `at` is the row that is shown; `changed` names what is shown and its state (see `workbench`)."""
 
     notice: gr.HTML
     draft_id: gr.State
     at: gr.State
+    changed: gr.State
     start: gr.Column
     saved_area: gr.Column
     saved: gr.Dropdown
@@ -60,6 +56,8 @@ class View:
     example: gr.HTML
     see_tokens: gr.Checkbox
     tokens: gr.HTML
+    findings: findings.Findings
+    table: table.Table
     shares: gr.HTML
     share_more: gr.Row
     validation: gr.Slider
@@ -72,109 +70,24 @@ class View:
 
 def build() -> View:
     """Layout only."""
-    made: dict[str, Any] = {"draft_id": gr.State(None), "at": gr.State(0)}
+    made: dict[str, Any] = {"draft_id": gr.State(None), "at": gr.State(0), "changed": gr.State("")}
     pieces.html(pieces.purpose(words.DATA_PURPOSE))
     made["notice"] = pieces.notice_area()
     # which of the two is shown is known once the page has asked: neither flashes by before that
     with gr.Column(elem_classes="work", min_width=0, visible=False) as made["start"]:
-        _build_start(made)
+        data_layout.build_start(made)
     with gr.Column(elem_classes="work", min_width=0, visible=False) as made["filled"], pieces.split():
         with pieces.work():
-            _build_file(made)
-            _build_columns(made)
-            _build_example(made)
-            with pieces.card():
-                pieces.html(pieces.head(words.SHARE_TITLE, words.SHARE_NOTE))
-                made["shares"] = pieces.html()
-                with pieces.pair(elem_id="share-more") as made["share_more"]:
-                    made["validation"] = gr.Slider(
-                        0,
-                        MOST_KEPT_ASIDE,
-                        value=0.1,
-                        step=0.01,
-                        label=words.SHARE_LABEL,
-                        info=words.SHARE_HELP,
-                        buttons=[],
-                        interactive=True,
-                        elem_classes="advanced-only",
-                    )
-                    made["seed"] = gr.Number(
-                        42, label=words.SEED_LABEL, info=words.SEED_HELP, step=1, interactive=True, elem_classes="advanced-only"
-                    )
+            data_layout.build_file(made)
+            data_layout.build_columns(made)
+            data_layout.build_example(made)
+            made["findings"] = findings.build()
+            made["table"] = table.build()
+            data_layout.build_shares(made)
         with pieces.side():
             made["summary"] = pieces.html()
     made["next_note"], made["next"] = pieces.next_step(words.FIRST_DATA, words.NOTHING_LEAVES, enabled=False)
     return View(**made)
-
-
-def _build_start(made: dict[str, Any]) -> None:
-    with gr.Column(elem_classes="tight", min_width=0):
-        pieces.html(Markup("<h2>{}</h2>").format(words.TRY_SAMPLE))
-        made["samples"] = pieces.html(shown.sample_cards(samples(), 0), js_on_load=shown.SAMPLES_JS)
-    with gr.Column(elem_classes="tight", min_width=0):
-        pieces.html(Markup("<h2>{}</h2>").format(words.BRING_OWN))
-        made["upload"] = gr.File(
-            label="Your file", show_label=False, elem_classes="drop", height=144, file_types=list(SUFFIXES), file_count="single"
-        )
-        with gr.Row(elem_classes="hint"):
-            pieces.html(pieces.small(words.FILE_HINT))
-            made["paste_link"] = gr.Button(words.PASTE, size="sm", elem_classes="as-link")
-        with gr.Column(elem_classes="card", min_width=0, visible=False) as made["paste_area"]:
-            made["paste"] = gr.Textbox(
-                label=words.PASTE_LABEL, info=words.PASTE_HINT, lines=8, max_lines=16, max_length=MAX_PASTE, interactive=True
-            )
-            with pieces.buttons():
-                made["paste_go"] = gr.Button(words.PASTE_GO, size="sm", variant="primary")
-    with gr.Column(elem_classes="tight", min_width=0, visible=False) as made["saved_area"]:
-        pieces.html(Markup("<h2>{}</h2>").format(words.HAVE_DATA))
-        with pieces.card():
-            made["saved"] = gr.Dropdown([], label=words.HAVE_DATA_HINT, value=None, interactive=True)
-
-
-def _build_file(made: dict[str, Any]) -> None:
-    with pieces.card():
-        with gr.Row(elem_classes="file-row"):
-            made["file"] = pieces.html()
-            with pieces.buttons("end"):
-                made["again"] = gr.Button(words.CHANGE_COPY, size="sm", visible=False)
-                made["other"] = gr.Button(words.OTHER_DATA, size="sm")
-        made["sheet"] = gr.Dropdown([], label=words.SHEET_LABEL, visible=False, interactive=True)
-        with gr.Column(elem_classes="advanced-only", min_width=0) as made["reading"]:
-            made["name"] = gr.Textbox(label=words.DATA_NAME, max_length=80, interactive=True)
-            made["header"] = gr.Radio(
-                words.HEADER_CHOICES, value="auto", label=words.HEADER_LABEL, elem_classes="seg", interactive=True
-            )
-            with pieces.pair():
-                made["encoding"] = gr.Dropdown(
-                    words.ENCODING_CHOICES, value="", label=words.ENCODING_LABEL, interactive=True, filterable=False
-                )
-                made["delimiter"] = gr.Dropdown(
-                    words.DELIMITER_CHOICES, value="", label=words.DELIMITER_LABEL, interactive=True, filterable=False
-                )
-
-
-def _build_columns(made: dict[str, Any]) -> None:
-    with pieces.card() as made["columns"]:
-        made["columns_head"] = pieces.html(pieces.head(words.COLUMNS_TITLE))
-        choices = [(form.label, key) for key, form in FORMATS.items()]
-        made["format"] = gr.Dropdown(choices, value=choices[0][1], label=words.FORMAT_LABEL, interactive=True, filterable=False)
-        with gr.Row(elem_classes="pair"):
-            made["roles"] = tuple(
-                gr.Dropdown([], label=f"Column {slot + 1}", visible=False, interactive=True, filterable=False)
-                for slot in range(ROLE_SLOTS)
-            )
-
-
-def _build_example(made: dict[str, Any]) -> None:
-    with pieces.card():
-        with gr.Row(elem_classes="file-row"):
-            made["example_head"] = pieces.html(pieces.head(words.EXAMPLE_TITLE))
-            with pieces.buttons("end"):
-                made["before"] = gr.Button(words.BEFORE, size="sm")
-                made["after"] = gr.Button(words.AFTER, size="sm")
-        made["example"] = pieces.html()
-        made["see_tokens"] = gr.Checkbox(label=words.SHOW_TOKENS, value=False, interactive=True)
-        made["tokens"] = pieces.html(elem_classes="hidden-empty")
 
 
 def connect(studio: Studio, view: View, shell: Any) -> None:
@@ -204,6 +117,8 @@ def connect(studio: Studio, view: View, shell: Any) -> None:
     on(view.seed.submit, change(share_out), share)
     on(view.seed.blur, change(share_out), share)
     on(view.next.click, save, [view.draft_id, shell.dataset_id, view.name], show_progress_on=view.next_note)
+    for card in (findings, table):
+        card.connect(on, view, shell)
 
 
 # ---- what is shown
@@ -256,7 +171,7 @@ def take_text(studio: Studio, view: View, shell: Any, text: Any, model_id: str, 
     """Read a pasted table into a draft."""
     if not isinstance(text, str) or not text.strip():
         raise StudioError("There is no table yet.", "The box is empty.", "Paste some rows into it.")
-    if len(text) > MAX_PASTE:
+    if len(text) > data_layout.MAX_PASTE:
         raise StudioError(
             "This table was not read.", "It is longer than five million characters.", "Save it as a file and drop that."
         )

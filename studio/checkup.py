@@ -1,0 +1,119 @@
+"""Looks through the rows of a draft or a saved set in the background, so that the page stays quick however many there are."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from studio.config import DataConfig
+from studio.data import checks
+from studio.data.checks.about import About
+from studio.datasets import DatasetStore
+from studio.drafts import GOALS, Drafts
+from studio.errors import StudioError
+from studio.records import Example, Finding
+
+log = logging.getLogger("studio.checkup")
+KEPT = 3  # looks whose findings stay in memory
+
+Lengths = Callable[[str, Sequence[Example]], Sequence[int]]
+
+
+class Cancelled(Exception):
+    """The rows have changed meanwhile; raised inside a look to end it."""
+
+
+class Checkup:
+    """One look. `progress` is (rows done, rows to do, name of the check); `findings` is None until it came to its end."""
+
+    def __init__(self, ids: Sequence[int], rows: Sequence[Example], about: Callable[[], About]) -> None:
+        self.rows, self._ids, self._about = rows, ids, about
+        self.progress: tuple[int, int, str] = (0, 0, "")
+        self.findings: list[Finding] | None = None
+        self.error: StudioError | None = None
+        self._done, self._cancelled = threading.Event(), threading.Event()
+        threading.Thread(target=self._run, name="checkup", daemon=True).start()
+
+    def wait(self, seconds: float) -> bool:
+        """Whether it has ended, well or not, within so many seconds."""
+        return self._done.wait(seconds)
+
+    def cancel(self) -> None:
+        """End it soon, without findings."""
+        self._cancelled.set()
+
+    def ids(self, finding: Finding) -> list[int]:
+        """The ids of the rows that a finding is about."""
+        return [self._ids[place] for place in finding.rows]
+
+    def mended(self, finding: Finding, remedy: str) -> dict[int, Example | None]:
+        """What the rows become by a remedy, by id; None takes a row out."""
+        return {self._ids[place]: row for place, row in checks.mend(self.rows, finding, remedy).items()}
+
+    def _tell(self, done: int, whole: int, name: str) -> None:
+        if self._cancelled.is_set():
+            raise Cancelled
+        self.progress = (done, whole, name)
+
+    def _run(self) -> None:
+        try:
+            self.findings = checks.run(self.rows, self._about(), self._tell)
+        except Cancelled:
+            pass
+        except StudioError as error:
+            self.error = error
+        except Exception:
+            log.exception("a look through the rows failed")
+            self.error = StudioError(
+                "The rows were not looked through.", "The details are in studio.log.", "Training is possible all the same."
+            )
+        finally:
+            self._done.set()
+
+
+class Checkups:
+    """The looks of one workspace. Safe to use from several threads.
+
+    `lengths(model_id, rows)` gives the tokens of each row, or nothing where they cannot be known yet.
+    """
+
+    def __init__(self, drafts: Drafts, datasets: DatasetStore, lengths: Lengths) -> None:
+        self.drafts, self.datasets, self.lengths = drafts, datasets, lengths
+        self._looks: OrderedDict[tuple[Any, ...], Checkup] = OrderedDict()
+        self._gate = threading.Lock()
+
+    def begin(self, draft_id: str | None, dataset_id: str | None, model_id: str) -> Checkup:
+        """The look through the rows as they are now: begun, on its way or done. Earlier ones of the same draft are ended.
+
+        Raises NotFound when there is neither draft nor data set.
+        """
+        item = draft_id or dataset_id
+        key = (item, self.drafts.revision(draft_id) if draft_id else "", model_id)
+        with self._gate:
+            if key not in self._looks:
+                for (other, *_), look in self._looks.items():
+                    if other == item:
+                        look.cancel()
+                self._looks[key] = self._of_draft(draft_id, model_id) if draft_id else self._of_set(str(dataset_id), model_id)
+            self._looks.move_to_end(key)
+            while len(self._looks) > KEPT:
+                self._looks.popitem(last=False)[1].cancel()
+            return self._looks[key]
+
+    def _of_draft(self, draft_id: str, model_id: str) -> Checkup:
+        opened = self.drafts.open(draft_id)
+        goal = GOALS.get(opened.mapping.format, "questions")
+        return self._look(opened.edited.ids, opened.edited.rows, opened.splits, goal, model_id)
+
+    def _of_set(self, dataset_id: str, model_id: str) -> Checkup:
+        record, rows = self.datasets.get(dataset_id), self.datasets.rows(dataset_id)
+        return self._look(range(len(rows)), rows, self.datasets.splits(dataset_id), record.goal, model_id)
+
+    def _look(self, ids: Sequence[int], rows: Sequence[Example], splits: Sequence[str], goal: str, model_id: str) -> Checkup:
+        def about() -> About:
+            return About(splits=splits, goal=goal, lengths=self.lengths(model_id, rows), max_length=DataConfig().max_length)
+
+        return Checkup(ids, rows, about)

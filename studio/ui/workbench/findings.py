@@ -1,0 +1,174 @@
+"""What was found in the rows, each with the buttons that mend it, and a way back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+from markupsafe import Markup
+
+from studio.errors import StudioError
+from studio.records import Finding
+from studio.ui import pieces
+from studio.ui import words_data as words
+from studio.ui.data_parts import show_draft
+from studio.ui.workbench import table
+
+if TYPE_CHECKING:
+    from studio.ui.studio import Studio
+    from studio.ui.tabs.data import View
+
+MARKS = {"stop": "bad", "warn": "warn", "info": "info"}
+SHOW = "show"  # what the button that shows the rows asks for, in the place of a remedy's key
+MOST_NOTES = 4  # of single rows under a finding
+
+# The list is drawn anew after every press: who was in it with the keyboard stays in it.
+FINDINGS_JS = """
+let inside = false;
+element.addEventListener('click', ({target}) => {
+  const button = target.closest('button[data-at]');
+  if (!button || button.disabled) return;
+  inside = true;
+  trigger('select', {...button.dataset});
+});
+watch('value', () => {
+  if (!inside || document.activeElement !== document.body) return;
+  const next = element.querySelector('button:not(:disabled)');
+  if (next) next.focus();
+});
+"""
+
+
+@dataclass(frozen=True)
+class Findings:
+    """The card's components. `undo` takes back the last change, whichever card made it."""
+
+    card: gr.Column
+    head: gr.HTML
+    list: gr.HTML
+    undo: gr.Button
+    redo: gr.Button
+
+
+def build() -> Findings:
+    """Layout only."""
+    with pieces.card() as card:
+        head = pieces.html(pieces.head(words.FINDINGS_TITLE, words.FINDINGS_NOTE))
+        listed = pieces.html("", js_on_load=FINDINGS_JS)
+        with pieces.buttons():
+            undo = gr.Button(words.UNDO, size="sm", visible=False)
+            redo = gr.Button(words.REDO, size="sm", visible=False)
+    return Findings(card, head, listed, undo, redo)
+
+
+def connect(on: Any, view: View, shell: Any) -> None:
+    """Wiring only; `on` redraws the tab in turn."""
+    about = {"concurrency_id": "findings", "concurrency_limit": 2, "trigger_mode": "always_last", "keep_notice": True}
+    outputs = [view.findings.head, view.findings.list]
+    on(view.changed.change, look, [view.draft_id, shell.dataset_id, shell.model_id], outputs=outputs, **about)
+    on(view.findings.list.select, press, [view.draft_id, shell.dataset_id, shell.model_id, view.see_tokens], event=True)
+    on(view.findings.undo.click, step(-1), [view.draft_id, shell.model_id, view.see_tokens])
+    on(view.findings.redo.click, step(1), [view.draft_id, shell.model_id, view.see_tokens])
+
+
+# ---- handlers
+
+
+def look(studio: Studio, view: View, shell: Any, draft_id: Any, dataset_id: Any, model_id: Any) -> Iterator[dict[Any, Any]]:
+    """Go through the rows, telling how far it is, and list what was found."""
+    if not draft_id and dataset_id not in studio.datasets.ids():
+        return
+    checkup = studio.checkups.begin(draft_id, dataset_id, model_id)
+    while not checkup.wait(0.3):
+        yield {view.findings.list: pieces.show(waiting(checkup.progress))}
+    if checkup.error:
+        raise checkup.error
+    if checkup.findings is not None:  # else the rows have changed meanwhile, and their own look is on its way
+        yield {
+            view.findings.head: pieces.show(pieces.head(words.FINDINGS_TITLE, summary(checkup.findings))),
+            view.findings.list: pieces.show(rows(checkup.findings, editable=bool(draft_id))),
+        }
+
+
+def press(studio: Studio, view: View, shell: Any, event: gr.EventData, *shown: Any) -> dict[Any, Any]:
+    """A remedy's button, or the one that shows the rows of a finding in the table."""
+    draft_id, dataset_id, model_id, tokens = shown
+    asked = getattr(event, "_data", None) or {}
+    checkup = studio.checkups.begin(draft_id, dataset_id, model_id)
+    if not checkup.wait(0) or checkup.findings is None:
+        raise StudioError("Nothing was changed.", "The rows have changed since this was found.", "Look at the list again.")
+    finding = chosen(checkup.findings, asked.get("at"))
+    if asked.get("remedy") == SHOW:
+        return table.show_only(studio, view, (draft_id, dataset_id), checkup.ids(finding), finding.title)
+    label = next((item.label for item in finding.remedies if item.key == asked.get("remedy")), None)
+    if label is None or not draft_id:
+        raise StudioError("Nothing was changed.", "This remedy is not known.", "Pick one of the buttons.")
+    opened = studio.drafts.apply_changes(draft_id, f"{label}: {finding.title}", checkup.mended(finding, asked["remedy"]))
+    return show_draft(studio, view, opened, model_id, tokens=bool(tokens))
+
+
+def chosen(findings: Sequence[Finding], at: Any) -> Finding:
+    """The finding at the place a button names. Raises StudioError."""
+    place = int(at) if isinstance(at, str) and at.isdecimal() and len(at) < 6 else -1
+    if not 0 <= place < len(findings):
+        raise StudioError("Nothing was changed.", "This finding is not in the list.", "Look at the list again.")
+    return findings[place]
+
+
+def step(by: int) -> Any:
+    """A handler that takes the last change back (-1), or makes it again (1)."""
+
+    def handle(studio: Studio, view: View, shell: Any, draft_id: Any, model_id: Any, tokens: Any) -> dict[Any, Any]:
+        opened = studio.drafts.undo(draft_id) if by < 0 else studio.drafts.redo(draft_id)
+        return show_draft(studio, view, opened, model_id, tokens=bool(tokens))
+
+    handle.__name__ = "undo" if by < 0 else "redo"
+    return handle
+
+
+# ---- what is shown
+
+
+def waiting(progress: tuple[int, int, str]) -> Markup:
+    """How far the look is."""
+    done, whole, _ = progress
+    share = 100 * done / whole if whole else 0
+    return Markup('<div role="status">{}{}</div>').format(
+        pieces.small(words.LOOKING), pieces.bar(f"{share:.0f} % of the rows", [(share, "c-accent")], thin=True)
+    )
+
+
+def summary(findings: Sequence[Finding]) -> str:
+    """The line on the right of the card's title."""
+    worth = sum(finding.level != "info" for finding in findings)
+    return words.FINDINGS_NOTE if worth else words.NOTHING_FOUND_NOTE
+
+
+def rows(findings: Sequence[Finding], *, editable: bool) -> Markup:
+    """One row a finding: sign, title, sentence, and its buttons. `editable`: whether remedies are offered."""
+    if not findings:
+        return pieces.checks([("ok", words.NOTHING_FOUND)])
+    made = [finding_row(at, finding, editable) for at, finding in enumerate(findings)]
+    more = "" if editable else pieces.small(words.SAVED_SET)
+    return Markup('<div class="rows">{}</div>{}').format(pieces.join(made), more)
+
+
+def finding_row(at: int, finding: Finding, editable: bool) -> Markup:
+    """One finding."""
+    buttons = [button(at, item.key, item.label, finding.title) for item in (finding.remedies if editable else ())]
+    if finding.rows:
+        buttons.append(button(at, SHOW, words.SHOW_ROWS, finding.title))
+    notes = [Markup("<li>{}</li>").format(note) for note in list(finding.notes.values())[:MOST_NOTES]]
+    listed = Markup('<ul class="notes small muted">{}</ul>').format(pieces.join(notes)) if notes else ""
+    return Markup(
+        '<div class="finding">{}<div><b>{}</b><div class="small muted">{}</div>{}</div><div class="acts">{}</div></div>'
+    ).format(pieces.mark(MARKS.get(finding.level, "info")), finding.title, finding.text, listed, pieces.join(buttons))
+
+
+def button(at: int, key: str, label: str, title: str) -> Markup:
+    """One button; its name for a screen reader says what it is about."""
+    return Markup('<button type="button" class="btn small" data-at="{}" data-remedy="{}" aria-label="{}: {}">{}</button>').format(
+        at, key, label, title, label
+    )
