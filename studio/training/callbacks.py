@@ -123,11 +123,14 @@ class Sampler:
         self._told = False
 
     def ask(self, recorder: Recorder, step: int, training_seconds: float, *, last: bool) -> None:
-        """Answer the prompts if there is time: always before the first step, by the base model, and after the last one."""
-        if self.stop() and not last:
+        """Answer the prompts if there is time, and always after the last step.
+
+        The base model's answers come with the first ones of the tuned model, so that the first step need not wait for them.
+        """
+        if not step or (self.stop() and not last):
             return
         room = SAMPLE_SHARE * training_seconds - self.spent
-        if step and not last and room < self.seconds_each / 2:
+        if not last and room < self.seconds_each / 2:
             if not self._told:
                 recorder.runs.event(
                     recorder.run_id, "samples", "Some checks have no sample answers, to keep them under a tenth of the time."
@@ -135,6 +138,14 @@ class Sampler:
                 self._told = True
             return
         recorder.update(detail="Asking the three questions.")
+        base_asked = any(line["step"] == 0 for line in recorder.runs.lines(recorder.run_id, "samples"))
+        for asked_at in [step] if base_asked else [0, step]:
+            if not self._answer(recorder, asked_at, last=last):
+                return
+        recorder.update(detail="")
+
+    def _answer(self, recorder: Recorder, step: int, *, last: bool) -> bool:
+        """Answer the prompts with what is learned by now, at step 0 with the base model. False when it was cut short."""
         started = time.monotonic()
         with unpacked(self.model), contextlib.nullcontext() if step else self.model.disable_adapter():
             answers = answer_all(
@@ -146,13 +157,13 @@ class Sampler:
                 stop=(lambda: False) if last else self.stop,
             )
         if self.stop() and not last:
-            return  # cut short: half an answer would say nothing about the model
+            return False  # half an answer would say nothing about the model
         self.seconds_each = time.monotonic() - started
         if step:
             self.spent += self.seconds_each
         for prompt, answer in zip(self.prompts, answers, strict=True):
             recorder.runs.append(recorder.run_id, "samples", {"step": step, "prompt": prompt, "answer": answer})
-        recorder.update(detail="")
+        return True
 
 
 def sample_prompts(examples: Sequence[Example], goal: str) -> list[str]:
