@@ -6,13 +6,15 @@ import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from hashlib import blake2b
 from typing import Any
 
 from studio.config import DataConfig
 from studio.data import checks
 from studio.data.checks.about import About
 from studio.datasets import DatasetStore
-from studio.drafts import GOALS, Drafts
+from studio.drafts import GOALS, Drafts, Opened
 from studio.errors import StudioError
 from studio.records import Example, Finding
 
@@ -74,6 +76,13 @@ class Checkup:
             self._done.set()
 
 
+def state_of(opened: Opened) -> str:
+    """A short text that changes whenever the rows of a draft do."""
+    rows = replace(opened.draft, provenance={}, name="")
+    last = opened.log.done[-1].at if opened.log.done else 0.0
+    return blake2b(f"{rows}{opened.log.cursor}{last}".encode(), digest_size=8).hexdigest()
+
+
 class Checkups:
     """The looks of one workspace. Safe to use from several threads.
 
@@ -90,27 +99,28 @@ class Checkups:
 
         Raises NotFound when there is neither draft nor data set.
         """
+        opened = self.drafts.open(draft_id) if draft_id else None
         item = draft_id or dataset_id
-        key = (item, self.drafts.revision(draft_id) if draft_id else "", model_id)
+        key = (item, state_of(opened) if opened else "", model_id)
         with self._gate:
             if key not in self._looks:
                 for (other, *_), look in self._looks.items():
                     if other == item:
                         look.cancel()
-                self._looks[key] = self._of_draft(draft_id, model_id) if draft_id else self._of_set(str(dataset_id), model_id)
+                self._looks[key] = self._of_draft(opened, model_id) if opened else self._of_set(str(dataset_id), model_id)
             self._looks.move_to_end(key)
             while len(self._looks) > KEPT:
                 self._looks.popitem(last=False)[1].cancel()
             return self._looks[key]
 
-    def _of_draft(self, draft_id: str, model_id: str) -> Checkup:
-        opened = self.drafts.open(draft_id)
+    def _of_draft(self, opened: Opened, model_id: str) -> Checkup:
         goal = GOALS.get(opened.mapping.format, "questions")
-        return self._look(opened.edited.ids, opened.edited.rows, opened.splits, goal, model_id)
+        return self._look(opened.rows.ids, opened.rows, opened.splits, goal, model_id)
 
     def _of_set(self, dataset_id: str, model_id: str) -> Checkup:
         record, rows = self.datasets.get(dataset_id), self.datasets.rows(dataset_id)
-        return self._look(range(len(rows)), rows, self.datasets.splits(dataset_id), record.goal, model_id)
+        splits = [item["split"] for item in self.datasets.records(dataset_id, ["split"])]
+        return self._look(range(len(rows)), rows, splits, record.goal, model_id)
 
     def _look(self, ids: Sequence[int], rows: Sequence[Example], splits: Sequence[str], goal: str, model_id: str) -> Checkup:
         def about() -> About:

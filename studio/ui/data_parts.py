@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 from markupsafe import Markup
 
+from studio.checkup import state_of
 from studio.data.detect import FORMATS
+from studio.data.edits import Log
 from studio.drafts import Opened, nice_name
 from studio.records import Dataset, Example
 from studio.samples import samples
@@ -46,7 +48,7 @@ def show_start(studio: Studio, view: View) -> dict[Any, Any]:
 def show_draft(studio: Studio, view: View, opened: Opened, model_id: str, at: int = 0, tokens: bool = False) -> dict[Any, Any]:
     """Everything about a draft, with every control as the draft has it."""
     draft, reading, mapping = opened.draft, opened.reading, opened.mapping
-    rows = opened.edited.rows
+    rows = opened.rows
     form = FORMATS[mapping.format]
     more = [reading.sheet and f"sheet “{reading.sheet}”", reading.encoding, words.DELIMITER_NAMES.get(reading.delimiter, "")]
     line = shown.file_line(
@@ -60,8 +62,8 @@ def show_draft(studio: Studio, view: View, opened: Opened, model_id: str, at: in
     header = {None: "auto", True: "yes", False: "no"}[draft.options.header]
     changes = {
         view.draft_id: draft.id,
-        view.changed: f"{draft.id} {studio.drafts.revision(draft.id)}",
-        **ways_back(view, *studio.drafts.ways_back(draft.id)),
+        view.changed: f"{draft.id} {state_of(opened)}",
+        **ways_back(view, opened.log),
         view.file: pieces.show(line),
         view.again: gr.update(visible=False),
         view.sheet: gr.update(visible=len(reading.sheets) > 1, choices=list(reading.sheets), value=reading.sheet or None),
@@ -88,14 +90,16 @@ def show_draft(studio: Studio, view: View, opened: Opened, model_id: str, at: in
     return changes | show_filled(studio, view, bool(rows))
 
 
-def ways_back(view: View, undo: str | None, redo: str | None) -> dict[Any, Any]:
+def ways_back(view: View, log: Log) -> dict[Any, Any]:
     """The buttons that take the last change back, or make it again; each names it."""
+    undone = log.edits[log.cursor :]
+    last = (
+        (view.findings.undo, words_data.UNDO, log.done[-1:]),
+        (view.findings.redo, words_data.REDO, undone[:1]),
+    )
     return {
-        button: gr.update(visible=change is not None, value=f"{word}: {pieces.short(change or '', 50)}")
-        for button, word, change in (
-            (view.findings.undo, words_data.UNDO, undo),
-            (view.findings.redo, words_data.REDO, redo),
-        )
+        button: gr.update(visible=bool(edit), value=f"{word}: {pieces.short(edit[0].label, 50)}" if edit else word)
+        for button, word, edit in last
     }
 
 
@@ -128,7 +132,7 @@ def show_dataset(
     changes = {
         view.draft_id: None,
         view.changed: record.id,
-        **ways_back(view, None, None),
+        **ways_back(view, Log()),
         view.file: pieces.show(line),
         view.again: gr.update(visible=has_file and not record.sample),
         view.sheet: gr.update(visible=False),

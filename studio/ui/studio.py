@@ -93,6 +93,10 @@ class Studio:
         """The rows of a data set; the last ones asked for stay in memory, which is safe since a data set never changes."""
         return self.tokens.rows(dataset_id)
 
+    def splits(self, dataset_id: str) -> list[str]:
+        """The side of each row of a data set."""
+        return self.tokens.splits(dataset_id)
+
     # ---- after the first paint
 
     def warm(self) -> None:

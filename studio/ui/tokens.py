@@ -46,11 +46,18 @@ class Tokens:
         self._gate = threading.RLock()
         self._tokenizers: OrderedDict[str, Any] = OrderedDict()
         self._rows: OrderedDict[str, list[Example]] = OrderedDict()
+        self._splits: OrderedDict[str, list[str]] = OrderedDict()
         self._sizes: OrderedDict[tuple[Any, ...], Sizes] = OrderedDict()
 
     def rows(self, dataset_id: str) -> list[Example]:
         """The rows of a data set."""
         return self._kept(self._rows, dataset_id, lambda: self.datasets.rows(dataset_id))
+
+    def splits(self, dataset_id: str) -> list[str]:
+        """The side of each row of a data set: train, validation or test."""
+        return self._kept(
+            self._splits, dataset_id, lambda: [item["split"] for item in self.datasets.records(dataset_id, ["split"])]
+        )
 
     def tokenizer(self, model_id: str) -> Any:
         """The tokenizer of a model that is on this computer. Imports transformers, which takes seconds the first time."""

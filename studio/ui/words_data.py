@@ -15,12 +15,7 @@ CANCEL = "Cancel"
 TABLE_TITLE = "Every row"
 SEARCH = "Find rows with these words"
 SORT = "In the order of"
-SORTS = [
-    ("The file", ""),
-    ("Longest question first", "question"),
-    ("Longest answer first", "answer"),
-    ("Category", "label"),
-]
+AS_READ, MOST_FIRST = "As they stand", "longest first"
 ALL_ROWS = "Show all rows"
 ONLY = "Only the rows of: {title}"
 NO_ROWS = "There is no such row."

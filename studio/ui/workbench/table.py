@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Self
 import gradio as gr
 from markupsafe import Markup
 
-from studio.data.edits import page_of
+from studio.data.edits import Edited
+from studio.data.table import SORTS, Row, page_of
 from studio.errors import StudioError
 from studio.records import Example
 from studio.ui import pieces
@@ -25,6 +26,12 @@ AT_ONCE = 10  # rows on the page
 MOST_LETTERS = 20_000  # of one field; a longer text is shown by its beginning and cannot be changed here
 SAYS = {"user": "Question", "assistant": "Answer", "system": "Told first"}
 KEPT_ASIDE = {"validation": "kept aside", "test": "for the last test"}
+
+SORT_CHOICES = [
+    (words.AS_READ, ""),
+    *((f"{SORTS[key][0]}, {words.MOST_FIRST}", f"-{key}") for key in ("question", "answer")),
+    (SORTS["label"][0], "label"),
+]
 
 # A field that is left after a change tells it. The rows are drawn anew, so the field that was gone to is found again.
 TABLE_JS = """
@@ -97,7 +104,7 @@ def build() -> Table:
         made["head"] = pieces.html(pieces.head(words.TABLE_TITLE))
         with pieces.pair():
             made["search"] = gr.Textbox(label=words.SEARCH, max_lines=1, max_length=200, interactive=True)
-            made["sort"] = gr.Dropdown(words.SORTS, value="", label=words.SORT, interactive=True, filterable=False)
+            made["sort"] = gr.Dropdown(SORT_CHOICES, value="", label=words.SORT, interactive=True, filterable=False)
         with gr.Row(elem_classes="file-row"):
             made["only_note"] = pieces.html("", elem_classes="hidden-empty")
             with pieces.buttons("end"):
@@ -182,7 +189,7 @@ def press(studio: Studio, view: View, shell: Any, event: gr.EventData, *shown: A
     if asked.get("act") == "out":
         opened = studio.drafts.remove_rows(draft_id, [row], words.TOOK_OUT)
     elif asked.get("act") == "edit":
-        example = studio.drafts.open(draft_id).edited.get(row)
+        example = studio.drafts.open(draft_id).rows.row(row)
         opened = studio.drafts.change_row(draft_id, row, with_part(example, asked.get("part"), asked.get("text")))
     else:
         raise StudioError("Nothing was changed.", "This is not known.", "Pick one of the buttons.")
@@ -191,7 +198,7 @@ def press(studio: Studio, view: View, shell: Any, event: gr.EventData, *shown: A
 
 def open_form(studio: Studio, view: View, shell: Any, draft_id: Any, dataset_id: Any) -> dict[Any, Any]:
     """The fields for a new row: two for an exchange, one for plain text."""
-    _, _, rows = rows_of(studio, draft_id, dataset_id)
+    rows, _ = rows_of(studio, draft_id, dataset_id)
     plain = bool(len(rows)) and not rows[0].messages
     return {
         view.table.adding: gr.update(visible=True),
@@ -208,7 +215,7 @@ def close_form(studio: Studio, view: View, shell: Any) -> dict[Any, Any]:
 def add(studio: Studio, view: View, shell: Any, *values: Any) -> dict[Any, Any]:
     """Keep the new row."""
     draft_id, model_id, tokens, question, answer = values
-    rows = studio.drafts.open(draft_id).edited.rows
+    rows = studio.drafts.open(draft_id).rows
     plain = bool(len(rows)) and not rows[0].messages
     said = [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
     example = Example(text=answer) if plain else Example(messages=tuple(said))
@@ -219,15 +226,14 @@ def add(studio: Studio, view: View, shell: Any, *values: Any) -> dict[Any, Any]:
 # ---- what is shown
 
 
-def rows_of(studio: Studio, draft_id: Any, dataset_id: Any) -> tuple[Sequence[int], Sequence[str], Sequence[Example]]:
-    """Ids, splits and rows of the open draft, or of the saved set; all empty where there is neither."""
+def rows_of(studio: Studio, draft_id: Any, dataset_id: Any) -> tuple[Edited, Sequence[str]]:
+    """Rows and splits of the open draft, or of the saved set; both empty where there is neither."""
     if draft_id:
         opened = studio.drafts.open(draft_id)
-        return opened.edited.ids, opened.splits, opened.edited.rows
+        return opened.rows, opened.splits
     if dataset_id not in studio.datasets.ids():
-        return (), (), ()
-    rows = studio.rows(dataset_id)
-    return range(len(rows)), studio.datasets.splits(dataset_id), rows
+        return Edited((), {}, {}), ()
+    return Edited(studio.rows(dataset_id), {}, {}), studio.splits(dataset_id)
 
 
 def with_part(example: Example, part: Any, text: Any) -> Example:
@@ -247,17 +253,12 @@ def with_part(example: Example, part: Any, text: Any) -> Example:
 
 def show(studio: Studio, view: View, draft_id: Any, dataset_id: Any, wanted: Wanted) -> dict[Any, Any]:
     """One page of rows, and the controls around it."""
-    ids, splits, rows = rows_of(studio, draft_id, dataset_id)
-    only, start = wanted.only, wanted.start
-    page = page_of(rows, ids, query=wanted.search, only=only, sort=wanted.sort, start=start, count=AT_ONCE)
-    if start and not page.rows:  # the rows of the last page were taken out
-        start = max(0, (page.total - 1) // AT_ONCE * AT_ONCE)
-        page = page_of(rows, ids, query=wanted.search, only=only, sort=wanted.sort, start=start, count=AT_ONCE)
-    places = {row_id: place for place, row_id in enumerate(ids)} if len(page.rows) else {}
-    made = [
-        editable(row_id, row, splits[places[row_id]]) if draft_id else readable(places[row_id], row, splits[places[row_id]])
-        for row_id, row in page.rows
-    ]
+    rows, splits = rows_of(studio, draft_id, dataset_id)
+    only = wanted.only
+    page = page_of(rows, wanted.search, only, wanted.sort, wanted.start, AT_ONCE)
+    start = page.start
+    draw = editable if draft_id else readable
+    made = [draw(row, splits[row.at]) for row in page.rows]
     listed = Markup('<ol class="rowlist">{}</ol>').format(pieces.join(made)) if made else pieces.small(words.NO_ROWS)
     last = start + len(page.rows)
     place = f"{start + 1:,} to {last:,} of {page.total:,}" if page.rows else ""
@@ -274,10 +275,11 @@ def show(studio: Studio, view: View, draft_id: Any, dataset_id: Any, wanted: Wan
     }
 
 
-def editable(row_id: int, row: Example, split: str) -> Markup:
+def editable(row: Row, split: str) -> Markup:
     """A row whose texts are fields."""
-    parts = [(str(at), SAYS.get(item["role"], "Says"), item["content"]) for at, item in enumerate(row.messages)]
-    parts = parts or [("text", words.PLAIN_TEXT, row.text)]
+    row_id, example = row.id, row.example
+    parts = [(str(at), SAYS.get(item["role"], "Says"), item["content"]) for at, item in enumerate(example.messages)]
+    parts = parts or [("text", words.PLAIN_TEXT, example.text)]
     fields = []
     for part, label, text in parts:
         if len(text) > MOST_LETTERS:
@@ -299,14 +301,15 @@ def editable(row_id: int, row: Example, split: str) -> Markup:
     return Markup('<li><div class="rowhead">{}{}</div>{}</li>').format(name_of(row_id, split), out, pieces.join(fields))
 
 
-def readable(place: int, row: Example, split: str) -> Markup:
+def readable(row: Row, split: str) -> Markup:
     """A row to read."""
-    parts = [(SAYS.get(item["role"], "Says"), item["content"]) for item in row.messages] or [(words.PLAIN_TEXT, row.text)]
+    said = [(SAYS.get(item["role"], "Says"), item["content"]) for item in row.example.messages]
+    parts = said or [(words.PLAIN_TEXT, row.example.text)]
     fields = [
         Markup('<div class="field"><span>{}</span><p>{}</p></div>').format(label, pieces.lines(pieces.short(text, 2000)))
         for label, text in parts
     ]
-    return Markup('<li><div class="rowhead">{}</div>{}</li>').format(name_of(place, split), pieces.join(fields))
+    return Markup('<li><div class="rowhead">{}</div>{}</li>').format(name_of(row.id, split), pieces.join(fields))
 
 
 def name_of(row_id: int, split: str) -> Markup:
