@@ -12,7 +12,7 @@ from studio.data.read import SUFFIXES
 from studio.drafts import MOST_KEPT_ASIDE
 from studio.samples import samples
 from studio.ui import examples as shown
-from studio.ui import pieces, words
+from studio.ui import pieces, words, words_data
 
 ROLE_SLOTS = 4  # no format has more roles
 MAX_PASTE = 5_000_000  # characters
@@ -77,6 +77,11 @@ def build_columns(made: dict[str, Any]) -> None:
                 gr.Dropdown([], label=f"Column {slot + 1}", visible=False, interactive=True, filterable=False)
                 for slot in range(ROLE_SLOTS)
             )
+        made["me"] = gr.Dropdown(
+            [], label=words_data.ME, info=words_data.ME_HELP, visible=False, interactive=True, filterable=False
+        )
+        made["strip_template"] = gr.Checkbox(label=words_data.STRIP, info=words_data.STRIP_HELP, visible=False, interactive=True)
+        made["tools_as_text"] = gr.Checkbox(label=words_data.TOOLS, info=words_data.TOOLS_HELP, visible=False, interactive=True)
 
 
 def build_example(made: dict[str, Any]) -> None:

@@ -86,6 +86,7 @@ def show_draft(studio: Studio, view: View, opened: Opened, model_id: str, at: in
         view.summary: pieces.show(shown.summary(form.label, rows, opened.counts, len(opened.left_out), {})),
     }
     changes |= show_roles(view, form, mapping.columns, reading.columns)
+    changes |= show_choices(view, mapping)
     changes |= show_row(studio, view, rows, at, model_id, tokens)
     return changes | show_filled(studio, view, bool(rows))
 
@@ -115,6 +116,17 @@ def show_roles(view: View, form: Any, chosen: Any, columns: Sequence[str]) -> di
         value = chosen.get(role.key, None if role.required else "")
         changes[box] = gr.update(visible=True, label=role.label, choices=names, value=value)
     return changes
+
+
+def show_choices(view: View, mapping: Any) -> dict[Any, Any]:
+    """What is settled beside the columns, where there is anything to settle."""
+    speakers = [(f"{pieces.short(name, 40)}, {pieces.count(turns, 'turn')}", name) for name, turns in mapping.speakers.items()]
+    choices = mapping.choices
+    return {
+        view.me: gr.update(visible=bool(speakers), choices=speakers, value=choices.me or None),
+        view.strip_template: gr.update(visible=bool(mapping.template), value=choices.strip_template),
+        view.tools_as_text: gr.update(visible="tools" in mapping.columns, value=choices.tools_as_text),
+    }
 
 
 def show_dataset(

@@ -50,6 +50,9 @@ class View:
     columns_head: gr.HTML
     format: gr.Dropdown
     roles: tuple[gr.Dropdown, ...]
+    me: gr.Dropdown
+    strip_template: gr.Checkbox
+    tools_as_text: gr.Checkbox
     example_head: gr.HTML
     before: gr.Button
     after: gr.Button
@@ -112,6 +115,9 @@ def connect(studio: Studio, view: View, shell: Any) -> None:
     on(view.format.input, change(choose_format), [*draft, view.format])
     for slot, box in enumerate(view.roles):
         on(box.input, change(choose_role(slot)), [*draft, box])
+    for choice in ("me", "strip_template", "tools_as_text"):
+        box = getattr(view, choice)
+        on(box.input, change(settle(choice)), [*draft, box])
     share = [*draft, view.validation, view.seed]
     on(view.validation.release, change(share_out), share)
     on(view.seed.submit, change(share_out), share)
@@ -246,6 +252,15 @@ def choose_role(slot: int) -> Callable[..., Opened]:
         if slot >= len(roles):
             raise StudioError("This column cannot be chosen.", "", "Pick another.")
         return studio.drafts.choose_column(draft_id, roles[slot].key, column or "")
+
+    return act
+
+
+def settle(choice: str) -> Callable[..., Opened]:
+    """Settle what is chosen beside the columns."""
+
+    def act(studio: Studio, draft_id: Any, value: Any) -> Opened:
+        return studio.drafts.choose(draft_id, **{choice: value})
 
     return act
 
