@@ -17,7 +17,7 @@ from studio.ui import data_layout, pieces, words
 from studio.ui.data_parts import show_dataset, show_draft, show_row, show_start
 from studio.ui.guard import Wiring, in_turn, told
 from studio.ui.studio import Studio
-from studio.ui.workbench import findings, table
+from studio.ui.workbench import findings, origin, table, versions
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,8 @@ class View:
     tokens: gr.HTML
     findings: findings.Findings
     table: table.Table
+    origin: origin.Origin
+    versions: versions.Versions
     shares: gr.HTML
     share_more: gr.Row
     validation: gr.Slider
@@ -87,6 +89,8 @@ def build() -> View:
             made["findings"] = findings.build()
             made["table"] = table.build()
             data_layout.build_shares(made)
+            made["origin"] = origin.build()
+            made["versions"] = versions.build()
         with pieces.side():
             made["summary"] = pieces.html()
     made["next_note"], made["next"] = pieces.next_step(words.FIRST_DATA, words.NOTHING_LEAVES, enabled=False)
@@ -123,7 +127,7 @@ def connect(studio: Studio, view: View, shell: Any) -> None:
     on(view.seed.submit, change(share_out), share)
     on(view.seed.blur, change(share_out), share)
     on(view.next.click, save, [view.draft_id, shell.dataset_id, view.name], show_progress_on=view.next_note)
-    for card in (findings, table):
+    for card in (findings, table, origin, versions):
         card.connect(on, view, shell)
 
 
