@@ -82,10 +82,7 @@ def show(studio: Studio, view: View, shell: Any, draft_id: Any, dataset_id: Any)
 def keep(studio: Studio, view: View, shell: Any, draft_id: Any, dataset_id: Any, *values: Any) -> dict[Any, Any]:
     """Keep the answers, with the draft or with the saved set."""
     answers = dict(zip(view.origin.boxes, values, strict=True))
-    if draft_id:
-        found = studio.drafts.tell_origin(draft_id, **answers)
-    else:
-        found = provenance.say(studio.datasets, dataset_id, **answers)
+    found = studio.drafts.tell_origin(draft_id, **answers) if draft_id else provenance.say(studio.datasets, dataset_id, **answers)
     return {**told(view, found), view.origin.kept: pieces.show(pieces.small(words.ORIGIN_KEPT))}
 
 
