@@ -196,7 +196,7 @@ def tables(examples: Iterable[Example], splits: Sequence[str], row_ids: Sequence
                 "text": example.text,
                 "label": example.label,
                 "tools": "",
-                "source_file": example.source_file or source_file,
+                "source_file": example.source_file or (source_file if example.source_row else ""),
                 "source_row": example.source_row,
                 "split": split,
             }
