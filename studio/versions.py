@@ -133,12 +133,14 @@ def prints(store: DatasetStore, dataset_id: str, named: bool) -> Iterator[tuple[
     `named`: row ids tell rows apart; else it is the place in the file, and which of the rows from that place it is.
     """
     seen: Counter[int] = Counter()
-    columns = ("row_id", "source_file", "source_row", "messages", "text", "label")
-    for record in store.records(dataset_id, columns):
-        place = number([record["source_file"], record["source_row"]])
-        key = record["row_id"] if named else number([place, seen[place]])
-        if not named:
-            seen[place] += 1
+    place = ("row_id",) if named else ("source_file", "source_row")
+    for record in store.records(dataset_id, (*place, "messages", "text", "label")):
+        if named:
+            key = record["row_id"]
+        else:
+            here = number([record["source_file"], record["source_row"]])
+            key = number([here, seen[here]])
+            seen[here] += 1
         yield key, number([record["messages"], record["text"], record["label"]])
 
 
