@@ -1,8 +1,9 @@
 """Data set folders as a typed store. A data set never changes once it is made; saving edits makes a new one.
 
-    datasets/<id>/ original/<file>  rows.parquet  dataset.json  left_out.jsonl
+    datasets/<id>/ original/<file>  rows.parquet  dataset.json  left_out.jsonl  edits.jsonl
 
-rows.parquet: row_id, messages (list of {role, content}), text, label, tools, source_file, source_row, split.
+rows.parquet: row_id, messages (list of {role, content}), text, label, tools, source_file, source_row, split. A row keeps its
+row_id from version to version as long as the file is read the same way. edits.jsonl: what was changed since the file was read.
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ from __future__ import annotations
 import json
 import shutil
 import time
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +23,7 @@ import pyarrow.parquet as pq
 
 from studio.errors import NotFound, StudioError
 from studio.records import Dataset, Example, LeftOut, Provenance
-from studio.workspace import Workspace, disk_used, display_name, read_json, sha256_file, write_json
+from studio.workspace import Workspace, disk_used, display_name, json_lines, read_json, sha256_file, write_json
 
 SCHEMA = pa.schema(
     [
@@ -34,6 +37,7 @@ SCHEMA = pa.schema(
         ("split", pa.string()),
     ]
 )
+EXAMPLE = ("messages", "text", "label", "source_row")  # the columns an example is made of
 ROWS_AT_ONCE = 4096  # of rows.parquet, in memory
 
 
@@ -55,6 +59,8 @@ class DatasetStore:
         *,
         original: Path | None = None,
         left_out: Sequence[LeftOut] = (),
+        row_ids: Sequence[int] | None = None,
+        edits: Sequence[dict[str, Any]] = (),
         **about: Any,
     ) -> Dataset:
         """Write a new data set and return its record.
@@ -63,6 +69,8 @@ class DatasetStore:
             examples: The rows that are kept.
             splits: "train", "validation" or "test" for each example.
             original: The file the rows came from; it is copied beside them.
+            row_ids: What each row is known by, ascending; its position when None.
+            edits: What was changed since the file was read, as lines of edits.jsonl.
             about: The other fields of `Dataset`: format, seed, reading, mapping, sample, goal, provenance (a Provenance).
         """
         if not examples:
@@ -77,9 +85,12 @@ class DatasetStore:
             if original:
                 (staging / "original").mkdir()
                 shutil.copyfile(original, staging / "original" / f"source{original.suffix.lower()}")
-            pq.write_table(as_table(examples, splits, source), staging / "rows.parquet", row_group_size=ROWS_AT_ONCE)
-            with open(staging / "left_out.jsonl", "w", encoding="utf-8") as handle:
-                handle.writelines(json.dumps(item.to_json(), ensure_ascii=False) + "\n" for item in left_out)
+            with pq.ParquetWriter(staging / "rows.parquet", SCHEMA) as writer:
+                for table in tables(examples, splits, range(len(examples)) if row_ids is None else row_ids, source):
+                    writer.write_table(table)
+            write_lines(staging / "left_out.jsonl", (item.to_json() for item in left_out))
+            if edits:
+                write_lines(staging / "edits.jsonl", edits)
             record = Dataset(
                 id=item,
                 name=name,
@@ -109,28 +120,45 @@ class DatasetStore:
 
     def each(self, dataset_id: str, split: str | None = None) -> Iterator[Example]:
         """`rows`, of which a few thousand are in memory at a time."""
+        for record in self.records(dataset_id, (*EXAMPLE, "split")):
+            if split in (None, record["split"]):
+                yield example_of(record)
+
+    def records(self, dataset_id: str, columns: Sequence[str]) -> Iterator[dict[str, Any]]:
+        """The rows of rows.parquet as they lie there, with some of its columns, a few thousand in memory at a time."""
+        with self._open(dataset_id) as file:
+            for batch in file.iter_batches(ROWS_AT_ONCE, columns=list(columns)):
+                yield from batch.to_pylist()
+
+    def take(self, dataset_id: str, positions: Iterable[int]) -> dict[int, Example]:
+        """Some rows by their positions; only the parts of the file that hold them are read."""
+        wanted = sorted(set(positions))
+        found: dict[int, Example] = {}
+        with self._open(dataset_id) as file:
+            begin = 0
+            for part in range(file.num_row_groups):
+                end = begin + file.metadata.row_group(part).num_rows
+                here = wanted[bisect_left(wanted, begin) : bisect_left(wanted, end)]
+                if here:
+                    table = file.read_row_group(part, columns=list(EXAMPLE))
+                    found |= {at: example_of(table.slice(at - begin, 1).to_pylist()[0]) for at in here}
+                begin = end
+        return found
+
+    def _open(self, dataset_id: str) -> pq.ParquetFile:
         path = self.folder(dataset_id) / "rows.parquet"
         if not path.is_file():
             raise NotFound("This data set does not exist any more.", "Its rows are missing.", "Add the examples again.")
-        with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(ROWS_AT_ONCE, columns=["messages", "text", "label", "source_row", "split"]):
-                for record in batch.to_pylist():
-                    if split in (None, record["split"]):
-                        yield Example(
-                            messages=tuple(record["messages"] or ()),
-                            text=record["text"] or "",
-                            label=record["label"] or "",
-                            source_row=record["source_row"],
-                        )
+        return pq.ParquetFile(path)
 
     def left_out(self, dataset_id: str) -> list[LeftOut]:
         """The rows that were read but not used, each with its reason."""
-        path = self.folder(dataset_id) / "left_out.jsonl"
-        return (
-            [LeftOut.from_json(json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()]
-            if path.is_file()
-            else []
-        )
+        return [LeftOut.from_json(line) for line in json_lines(self.folder(dataset_id) / "left_out.jsonl")]
+
+    def set_provenance(self, dataset_id: str, provenance: Provenance) -> None:
+        """Write down anew where the data set comes from; its rows stay as they are."""
+        record = self.get(dataset_id)
+        write_json(self.folder(dataset_id) / "dataset.json", {**record.to_json(), "provenance": provenance.to_json()})
 
     def rename(self, dataset_id: str, name: str) -> None:
         """Give the data set another name to show."""
@@ -147,19 +175,37 @@ class DatasetStore:
         return disk_used(self.folder(dataset_id))
 
 
-def as_table(examples: Sequence[Example], splits: Sequence[str], source_file: str) -> pa.Table:
-    """The rows of rows.parquet."""
-    rows = [
-        {
-            "row_id": index,
-            "messages": list(example.messages) or None,
-            "text": example.text,
-            "label": example.label,
-            "tools": "",
-            "source_file": source_file,
-            "source_row": example.source_row,
-            "split": split,
-        }
-        for index, (example, split) in enumerate(zip(examples, splits, strict=True))
-    ]
-    return pa.Table.from_pylist(rows, schema=SCHEMA)
+def example_of(record: dict[str, Any]) -> Example:
+    """The example in a row of rows.parquet."""
+    return Example(
+        messages=tuple(record["messages"] or ()),
+        text=record["text"] or "",
+        label=record["label"] or "",
+        source_row=record["source_row"],
+    )
+
+
+def tables(examples: Iterable[Example], splits: Sequence[str], row_ids: Sequence[int], source_file: str) -> Iterator[pa.Table]:
+    """The rows of rows.parquet, a few thousand at a time."""
+    rows = zip(row_ids, examples, splits, strict=True)
+    while some := list(islice(rows, ROWS_AT_ONCE)):
+        records = [
+            {
+                "row_id": row_id,
+                "messages": list(example.messages) or None,
+                "text": example.text,
+                "label": example.label,
+                "tools": "",
+                "source_file": example.source_file or (source_file if example.source_row else ""),
+                "source_row": example.source_row,
+                "split": split,
+            }
+            for row_id, example, split in some
+        ]
+        yield pa.Table.from_pylist(records, schema=SCHEMA)
+
+
+def write_lines(path: Path, records: Iterable[dict[str, Any]]) -> None:
+    """Write a JSON-lines file."""
+    with open(path, "w", encoding="utf-8") as handle:
+        handle.writelines(json.dumps(record, ensure_ascii=False) + "\n" for record in records)

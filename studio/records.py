@@ -39,12 +39,16 @@ class LeftOut(Record):
 
 @dataclass(frozen=True)
 class Example(Record):
-    """One training example. Either `messages` (role/content dicts) or `text` (plain prose) is set."""
+    """One training example. Either `messages` (role/content dicts) or `text` (plain prose) is set.
+
+    `source_row` counts from 1 as a person would in the file; 0: it stands in no file. `source_file` is empty when there is one.
+    """
 
     messages: tuple[dict[str, str], ...] = ()
     text: str = ""
     label: str = ""
     source_row: int = 0
+    source_file: str = ""
 
 
 @dataclass(frozen=True)
@@ -73,19 +77,32 @@ class Finding(Record):
 
 @dataclass(frozen=True)
 class Provenance(Record):
-    """Where a data set comes from. Empty text means nobody has said."""
+    """Where a data set comes from. Empty text means nobody has said.
+
+    `studio/provenance.py` holds the questions behind all but the last three, which follow from the files themselves:
+    `files` has a name and a sha256 for each; `original_file` and `original_sha256` are those of the first.
+    """
 
     origin: str = ""
+    owner: str = ""
     licence: str = ""
+    consent: str = ""
+    period: str = ""
     language: str = ""
     machine_written: bool | None = None
+    sensitive: str = ""
+    notes: str = ""
     original_file: str = ""
     original_sha256: str = ""
+    files: tuple[dict[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
 class Dataset(Record):
-    """What `dataset.json` holds. `counts` maps a split to its number of rows; `sha256` is that of rows.parquet."""
+    """What `dataset.json` holds. `counts` maps a split to its number of rows; `sha256` is that of rows.parquet.
+
+    `validation` is the share of the rows that was to be kept aside. `parent` is the data set this one was made from.
+    """
 
     id: str
     name: str
@@ -95,6 +112,7 @@ class Dataset(Record):
     format: str
     sha256: str
     seed: int
+    validation: float = 0.1
     reading: dict[str, Any] = field(default_factory=dict)
     mapping: dict[str, Any] = field(default_factory=dict)
     left_out: int = 0

@@ -9,7 +9,6 @@ metrics.jsonl is append-only. A resume appends {"resume": step}; readers drop ea
 from __future__ import annotations
 
 import contextlib
-import json
 import shutil
 import time
 from dataclasses import dataclass, replace
@@ -19,7 +18,7 @@ from typing import Any, Literal
 from studio.config import RunConfig
 from studio.errors import Busy, NotFound, StudioError
 from studio.records import NO_ETA, RESUMABLE_STATES, RunStatus, Sample, StopKind
-from studio.workspace import Lock, Workspace, disk_used, display_name, read_json, write_json
+from studio.workspace import Lock, Workspace, append_json, disk_used, display_name, json_lines, read_json, write_json
 
 START_GRACE = 20.0  # seconds a queued run may be without its lock before it counts as interrupted
 START_FOLDER = "start"
@@ -245,29 +244,11 @@ class RunStore:
 
     def append(self, run_id: str, file: str, values: dict[str, Any]) -> None:
         """Append one JSON line to metrics, samples or events."""
-        line = json.dumps(values, ensure_ascii=False, allow_nan=False) + "\n"
-        path = self.folder(run_id) / f"{file}.jsonl"
-        with open(path, "a+b") as handle:
-            if handle.tell() and not self._ends_line(path):
-                line = "\n" + line
-            handle.write(line.encode())
-
-    @staticmethod
-    def _ends_line(path: Path) -> bool:
-        with open(path, "rb") as handle:
-            handle.seek(-1, 2)
-            return handle.read(1) == b"\n"
+        append_json(self.folder(run_id) / f"{file}.jsonl", values)
 
     def lines(self, run_id: str, file: str) -> list[dict[str, Any]]:
         """All whole records of a JSON-lines file, in order; a line that a crash cut short is passed over."""
-        found = []
-        with contextlib.suppress(FileNotFoundError), open(self.folder(run_id) / f"{file}.jsonl", encoding="utf-8") as handle:
-            for line in handle:
-                with contextlib.suppress(json.JSONDecodeError):
-                    record = json.loads(line)
-                    if isinstance(record, dict):
-                        found.append(record)
-        return found
+        return list(json_lines(self.folder(run_id) / f"{file}.jsonl"))
 
     def event(self, run_id: str, kind: str, text: str) -> None:
         """Note something worth knowing later ("checkpoint", "left out 3 rows")."""

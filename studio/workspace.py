@@ -189,6 +189,28 @@ def read_json(path: Path) -> Any:
         raise StudioError(f"{path.name} cannot be read.", "The file is damaged.", "Delete it in the Library.") from error
 
 
+def append_json(path: Path, values: Any, *, durable: bool = False) -> None:
+    """Append one JSON line. A line that a crash cut short before stays on a line of its own. Non-finite numbers: ValueError."""
+    line = json.dumps(values, ensure_ascii=False, allow_nan=False).encode() + b"\n"
+    with open(path, "a+b") as handle:
+        if handle.tell():
+            handle.seek(-1, os.SEEK_END)
+            line = line if handle.read(1) == b"\n" else b"\n" + line
+        handle.write(line)
+        if durable:
+            handle.flush()
+            os.fsync(handle.fileno())
+
+
+def json_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """Every whole record of a JSON-lines file, in order; a line that a crash cut short is passed over. None without a file."""
+    with contextlib.suppress(FileNotFoundError), open(path, "rb") as handle:
+        for line in handle:
+            with contextlib.suppress(ValueError, RecursionError):  # cut inside a value, or inside a letter
+                if isinstance(record := json.loads(line), dict):
+                    yield record
+
+
 def sha256_file(path: Path) -> str:
     """Hex SHA-256 of a file, read in pieces."""
     digest = hashlib.sha256()

@@ -22,6 +22,8 @@ FLOORS = {
     "datasets": 3,
     "data": 4,
     "models": 4,
+    "provenance": 4,
+    "versions": 4,
     "samples": 5,
     "drafts": 5,
     "checkup": 6,

@@ -7,6 +7,10 @@
     encode    examples and chats to tokens, for training, chat and preview alike (`render` writes the text, `markers` knows
               the signs of chat templates)
 
+Between convert and split, people change rows: `edits` is the log of it and gives the rows after it, `written` checks what was
+written by hand, `differ` shows a change word by word, `table` gives a page of rows, `write` makes files to download
+(`formulas` keeps their cells from being run).
+
 To add a kind of file: write `readers/<kind>.py` with one function that takes the text or the path and the name to show and
 returns a `Reading` (limits and headers are in `readers/reading.py`; a parser of compressed files belongs into
 `readers/worker.py`), name its suffix in `read.SUFFIXES`, call it in `read.read`, and give it a row in

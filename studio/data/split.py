@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Hashable, Sequence
+from array import array
+from bisect import bisect_left
+from collections.abc import Hashable, Iterable, Sequence
+from hashlib import blake2b
 
+from studio.data.edits import Edited
 from studio.records import Example
 
 FEWEST_ROWS = 5  # below this every row is needed for learning
 MOST_KEPT_ASIDE = 200  # more rows make a check slower and hardly surer: the error falls with the square root of the rows
 
 
-def assign(examples: Sequence[Example], *, seed: int = 42, validation: float = 0.1, test: float = 0.0) -> list[str]:
+def assign(
+    examples: Sequence[Example],
+    *,
+    seed: int = 42,
+    validation: float = 0.1,
+    test: float = 0.0,
+    said: Sequence[int] | None = None,
+) -> list[str]:
     """ "train", "validation" or "test" for each example.
 
     Rows with the same question and answer stay on one side. Labels, where there are any, keep their shares on every side.
@@ -20,19 +31,58 @@ def assign(examples: Sequence[Example], *, seed: int = 42, validation: float = 0
     Args:
         validation: Share of the rows kept aside to choose the best checkpoint; at least 1 row from 5 rows up, at most 200.
         test: Share of the rows kept aside for step 5; none when 0, at most 200 rows.
+        said: `digests(examples)`, where they are at hand.
     """
     sides = ["train"] * len(examples)
-    groups = group(examples)
+    groups = group(digests(examples) if said is None else said)
     if len(examples) < FEWEST_ROWS or len(groups) < 2:
         return sides
     order = spread(examples, groups, random.Random(seed))
     for side, share, least in (("test", test, 0), ("validation", validation, 1)):
-        wanted = min(MOST_KEPT_ASIDE, max(least, round(len(examples) * share))) if share > 0 else 0
-        for rows in choose(order[:-1], wanted):  # the last group is always learned from
+        for rows in choose(order[:-1], kept_aside(len(examples), share, least)):  # the last group is always learned from
             order.remove(rows)
             for row in rows:
                 sides[row] = side
     return sides
+
+
+def carry_over(rows: Edited, sides: Sequence[str], said: Sequence[int], *, seed: int, validation: float) -> list[str]:
+    """The side of each row after edits: rows that were not changed keep theirs, so that losses stay comparable.
+
+    A changed row keeps its side too, and every so many added rows one is kept aside, by its id alone. But a row that now says
+    the same as another goes to that one's side. Only when a side would be left empty, all rows are shared out anew.
+
+    Args:
+        sides: What `assign` gave the rows before the edits (`rows.base`), with the same seed and share.
+        said: `digests(rows.base)`.
+    """
+    if not rows.changed and not rows.out:
+        return list(sides)
+    count = len(rows.base)
+    new = {row: digest(rows.changed[row]) for row in sorted(rows.changed)}
+    wanted = set(new.values())
+    same: dict[int, str] = {}
+    for row in rows.ids[: bisect_left(rows.ids, count)]:
+        if said[row] in wanted and row not in new:
+            same.setdefault(said[row], sides[row])
+    placed = {row: same.setdefault(new[row], sides[row] if row < count else side_of_added(row, validation)) for row in new}
+    found = [placed[row] if row in placed else sides[row] for row in rows.ids]
+    short = "validation" not in found and validation > 0 and len(found) >= FEWEST_ROWS
+    if found and ("train" not in found or short):
+        return assign(rows, seed=seed, validation=validation)
+    return found
+
+
+def side_of_added(row: int, share: float) -> str:
+    """The side of the row with this id: "validation" where one row more lets the number kept aside grow."""
+    return "validation" if kept_aside(row + 1, share, 1) > kept_aside(row, share, 1) else "train"
+
+
+def kept_aside(count: int, share: float, least: int) -> int:
+    """How many of `count` rows are kept aside."""
+    if share <= 0 or count < FEWEST_ROWS:
+        return 0
+    return min(MOST_KEPT_ASIDE, max(least, round(count * share)))
 
 
 def choose(order: Sequence[list[int]], wanted: int) -> list[list[int]]:
@@ -47,12 +97,23 @@ def choose(order: Sequence[list[int]], wanted: int) -> list[list[int]]:
     return chosen or [min(order, key=len)] if order else []
 
 
-def group(examples: Sequence[Example]) -> list[list[int]]:
-    """Indices of rows that say the same, in order of their first appearance."""
-    found: dict[Hashable, list[int]] = {}
-    for index, example in enumerate(examples):
-        found.setdefault(meaning(example), []).append(index)
+def group(said: Sequence[int]) -> list[list[int]]:
+    """Indices of rows that say the same, by their digests, in order of their first appearance."""
+    found: dict[int, list[int]] = {}
+    for index, number in enumerate(said):
+        found.setdefault(number, []).append(index)
     return list(found.values())
+
+
+def digests(examples: Iterable[Example]) -> array[int]:
+    """The digest of each row: 8 bytes, where the texts would take hundreds."""
+    return array("q", map(digest, examples))
+
+
+def digest(example: Example) -> int:
+    """A number that is the same for rows that say the same, in every process; among a million others none has it by chance."""
+    said = repr(meaning(example)).encode("utf-8", "surrogatepass")
+    return int.from_bytes(blake2b(said, digest_size=8).digest(), "little", signed=True)
 
 
 def meaning(example: Example) -> Hashable:

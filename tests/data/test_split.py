@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from studio.data.split import MOST_KEPT_ASIDE, assign
+from studio.data.edits import Edit, apply
+from studio.data.split import MOST_KEPT_ASIDE, assign, carry_over, digests
 from studio.records import Example
 
 
@@ -97,3 +98,62 @@ def test_something_is_always_left_to_learn_from(kinds: list[int], seed: int, val
     assert all(len(found) == 1 for found in by_kind.values())
     if len(examples) >= 5 and len(by_kind) > 2 and validation and not test:
         assert "validation" in sides
+
+
+def sides_after(base: list[Example], *changes: dict[int, Example | None], validation: float = 0.1) -> dict[int, str]:
+    """Side of each row by its id, after some edits."""
+    edited = apply(base, [Edit("x", change) for change in changes])
+    sides, said = assign(base, validation=validation), digests(base)
+    found = carry_over(edited, sides, said, seed=42, validation=validation)
+    return dict(zip(edited.ids, found, strict=True))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(
+        st.dictionaries(st.integers(0, 45), st.sampled_from([None, *rows(3), *map(Example, [()] * 3, "ABC")]), max_size=5),
+        max_size=5,
+    )
+)
+def test_rows_that_were_not_changed_stay_on_their_side(changes: list[dict[int, Example | None]]) -> None:
+    base = rows(40)
+    before, after = sides_after(base), sides_after(base, *changes)
+    touched = {row for change in changes for row in change}
+    if "validation" in {before[row] for row in before.keys() - touched}:
+        assert all(after[row] == before[row] for row in before.keys() - touched)
+    edited = apply(base, [Edit("x", change) for change in changes])
+    said: dict[int, set[str]] = {}
+    for row, number in zip(edited.ids, digests(edited), strict=True):
+        said.setdefault(number, set()).add(after[row])
+    assert all(len(sides) == 1 for sides in said.values())
+
+
+def test_a_row_that_now_says_the_same_as_another_goes_to_its_side() -> None:
+    base = rows(40)
+    before = sides_after(base)
+    aside = next(row for row, side in before.items() if side == "validation")
+    learned = next(row for row, side in before.items() if side == "train")
+    assert sides_after(base, {learned: base[aside], 40: base[aside]})[learned] == "validation"
+    assert sides_after(base, {learned: base[aside], 40: base[aside]})[40] == "validation"
+    assert sides_after(base, {aside: base[learned]})[aside] == "train"
+    assert sides_after(base, {aside: pair("New", "new")})[aside] == "validation"
+
+
+def test_added_rows_keep_the_share_and_their_sides() -> None:
+    base = rows(40)
+    added = {40 + number: pair(f"New {number}", "x") for number in range(60)}
+    after = sides_after(base, added)
+    assert Counter(after.values()) == {"train": 90, "validation": 10}
+    fewer = sides_after(base, added, {55: None, 3: None})
+    assert all(after[row] == side for row, side in fewer.items())
+    assert Counter(sides_after(rows(3), {3: pair("a", "b"), 4: pair("c", "d")}).values()) == {"train": 4, "validation": 1}
+    assert set(sides_after(base, added, validation=0.0).values()) == {"train"}
+
+
+def test_an_empty_side_is_filled_again() -> None:
+    base = rows(20)
+    aside = [row for row, side in sides_after(base).items() if side == "validation"]
+    assert Counter(sides_after(base, dict.fromkeys(aside)).values()) == {"train": 16, "validation": 2}
+    learned = [row for row, side in sides_after(base, validation=0.5).items() if side == "train"]
+    assert "train" in sides_after(base, dict.fromkeys(learned), validation=0.5).values()
+    assert sides_after(base, dict.fromkeys(range(20))) == {}

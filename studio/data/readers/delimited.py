@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from studio.data.formulas import unguard
 from studio.data.readers.reading import (
     MAX_FILE,
     MAX_ROWS,
@@ -65,6 +66,8 @@ def read_delimited(text: str, name: str, *, delimiter: str = "", header: bool | 
     if not body and not parsed.left_out:
         raise refusal(name, "It has a header but no rows below it.", "Add at least one example.")
     rows, numbers, left_out = fit(body, columns, notes)
+    if guarded := unguard(rows):
+        notes.append(f"{guarded:,} cells began with an apostrophe that keeps spreadsheets from calculating. It was taken off.")
     left_out = sorted([*parsed.left_out, *left_out], key=lambda item: item.row)
     if not rows:
         raise refusal(name, f"No row could be used. Row {left_out[0].row}: {left_out[0].reason}", "Mend the file.")

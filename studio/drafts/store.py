@@ -1,6 +1,4 @@
-"""Data on its way to becoming a data set: a file, how it is read, which column is what, and how the rows are shared out.
-
-    cache/draft-<id>/  draft.json  source/<file>
+"""The drafts of a workspace: begin, look, change, save.
 
 The page holds the id only. Every change is written at once; the rows are read again from the file when they are needed.
 """
@@ -8,78 +6,35 @@ The page holds the id only. Every change is written at once; the rows are read a
 from __future__ import annotations
 
 import contextlib
-import re
+import os
 import shutil
 import threading
 import time
-from collections import Counter, OrderedDict
-from dataclasses import asdict, dataclass, field, replace
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from collections.abc import Mapping as Map
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from studio.data.convert import Converted, convert
-from studio.data.detect import FORMATS, Mapping, detect
+from studio import provenance
+from studio.data.detect import FORMATS
+from studio.data.edits import Edit, apply
 from studio.data.read import Reading, read, read_pasted
-from studio.data.split import assign
+from studio.data.split import carry_over
 from studio.datasets import DatasetStore
+from studio.drafts.base import Base
+from studio.drafts.edits import EditFile, added, fitting, lines_of
+from studio.drafts.naming import columns_for, columns_with, nice_name, safe_file_name
+from studio.drafts.records import PASTED, Draft, Opened, Options, as_made, share_faults
 from studio.errors import NotFound, StudioError
-from studio.records import Dataset, LeftOut, Provenance
-from studio.workspace import Workspace, display_name, read_json, sha256_file, slug, write_json, write_text
+from studio.records import Dataset, Example, Provenance
+from studio.workspace import Workspace, display_name, read_json, slug, write_json, write_text
 
 PREFIX = "draft-"
 KEPT_READINGS = 4  # drafts whose rows stay in memory
 KEPT_DAYS = 30  # an untouched draft is removed after that
-MOST_KEPT_ASIDE = 0.5
-MAX_SEED = 2**31 - 1
-PASTED = "Pasted table"
 GOALS = {"labels": "sorting", "text": "voice"}
-
-
-@dataclass(frozen=True)
-class Options:
-    """How the file is read; empty or None means: find out."""
-
-    encoding: str = ""
-    delimiter: str = ""
-    sheet: str = ""
-    header: bool | None = None
-
-
-@dataclass(frozen=True)
-class Draft:
-    """What draft.json holds. `columns` maps a role to a column; with `format` empty both are detected."""
-
-    id: str
-    name: str
-    file: str
-    pasted: bool = False
-    options: Options = field(default_factory=Options)
-    format: str = ""
-    columns: dict[str, str] = field(default_factory=dict)
-    seed: int = 42
-    validation: float = 0.1
-    parent: str = ""
-
-
-@dataclass(frozen=True)
-class Opened:
-    """A draft with its rows. `splits` has one of train, validation, test for each example."""
-
-    draft: Draft
-    reading: Reading
-    mapping: Mapping
-    converted: Converted
-    splits: tuple[str, ...]
-
-    @property
-    def left_out(self) -> tuple[LeftOut, ...]:
-        """Every row that is not used, in the order of the file."""
-        return tuple(sorted((*self.reading.left_out, *self.converted.left_out), key=lambda item: item.row))
-
-    @property
-    def counts(self) -> Counter[str]:
-        """Rows by split."""
-        return Counter(self.splits)
 
 
 class Drafts:
@@ -88,7 +43,10 @@ class Drafts:
     def __init__(self, workspace: Workspace, datasets: DatasetStore) -> None:
         self.workspace, self.datasets = workspace, datasets
         self._readings: OrderedDict[tuple[str, Options], Reading] = OrderedDict()
+        self._base: tuple[Draft, Base] | None = None  # of the draft that was opened last
+        self._files: dict[str, EditFile] = {}
         self._gate = threading.Lock()
+        self._editing = threading.RLock()
         self._sweep()
 
     # ---- begin
@@ -121,25 +79,22 @@ class Drafts:
             raise
 
     def take_dataset(self, dataset_id: str) -> Opened:
-        """A draft that reads the file of a data set anew, beginning as that data set was made."""
+        """A draft that begins as a data set was made: its file, its columns, and all that was changed in its rows."""
         record = self.datasets.get(dataset_id)
         original = next(iter(sorted((self.datasets.folder(dataset_id) / "original").glob("source*"))), None)
         if original is None:
             raise NotFound("This data cannot be read again.", "Its file was not kept.", "Add the file again.")
-        how = record.reading
-        options = Options(
-            encoding=str(how.get("encoding") or ""),
-            delimiter=str(how.get("delimiter") or ""),
-            sheet=str(how.get("sheet") or ""),
-            header=how.get("header") if isinstance(how.get("header"), bool) else None,
-        )
         name = str(record.provenance.get("original_file") or record.name)
-        about: dict[str, Any] = {"options": options, "seed": record.seed, "parent": record.id}
-        if record.mapping.get("format") in FORMATS:
-            about |= {"format": record.mapping["format"], "columns": dict(record.mapping.get("columns") or {})}
+        about = as_made(record)
         if name == PASTED:
-            return self.take_text(original.read_text(encoding="utf-8"), **about)
-        return self._begin(original, name, **about)
+            opened = self.take_text(original.read_text(encoding="utf-8"), **about)
+        else:
+            opened = self._begin(original, name, **about)
+        edits = self.datasets.folder(dataset_id) / "edits.jsonl"
+        if not edits.is_file():
+            return opened
+        shutil.copyfile(edits, self._folder(opened.draft.id) / "edits.jsonl")
+        return self._opened(opened.draft)
 
     def _begin(self, path: Path, name: str, **about: Any) -> Opened:
         self.workspace.require_space(2 * path.stat().st_size + 2**20, "for this file")
@@ -175,6 +130,13 @@ class Drafts:
         """A draft with its rows."""
         return self._opened(self.get(draft_id))
 
+    def origin(self, draft_id: str) -> Provenance:
+        """Where the rows come from: what was said of it, and where nothing was said yet, what the file itself says."""
+        draft = self.get(draft_id)
+        reading = self._reading(draft)
+        found = provenance.known(reading.columns, reading.rows, self._source(draft))
+        return provenance.over(provenance.of_record(draft.provenance), found)
+
     # ---- change; each returns the draft with its rows as they now are
 
     def read_again(self, draft_id: str, **options: Any) -> Opened:
@@ -197,26 +159,77 @@ class Drafts:
         form = FORMATS[opened.mapping.format]
         if role not in {item.key for item in form.roles} or column not in ("", *opened.reading.columns):
             raise StudioError("This column cannot be chosen.", "It is not in the file.", "Pick one from the list.")
-        columns = {**opened.mapping.columns, role: column}
-        for other, taken in opened.mapping.columns.items():
-            if taken == column and other != role:  # the two change places
-                columns[other] = opened.mapping.columns.get(role, "")
-        columns = {key: value for key, value in columns.items() if value}
+        columns = columns_with(role, column, opened.mapping)
         return self._keep(replace(opened.draft, format=opened.mapping.format, columns=columns))
 
     def share_out(self, draft_id: str, *, validation: float, seed: int) -> Opened:
         """How many rows are kept aside, and by which draw."""
-        faults = []
-        number = isinstance(validation, (int, float)) and not isinstance(validation, bool)
-        if not number or not 0 <= validation <= MOST_KEPT_ASIDE:
-            faults.append(f"The share kept aside must lie between 0 and {MOST_KEPT_ASIDE:.0%}.")
         if isinstance(seed, float) and seed.is_integer():
             seed = int(seed)
-        if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed <= MAX_SEED:
-            faults.append(f"The seed must be a whole number from 0 to {MAX_SEED:,}.")
-        if faults:
+        if faults := share_faults(validation, seed):
             raise StudioError("The rows were not shared out anew.", " ".join(faults), "Change it and try again.")
         return self._keep(replace(self.get(draft_id), validation=float(validation), seed=seed))
+
+    def tell_origin(self, draft_id: str, **values: Any) -> Provenance:
+        """Answer questions of `studio/provenance.py` before saving. Raises ConfigError that names every bad answer."""
+        draft = self.get(draft_id)
+        found = provenance.answered(self.origin(draft_id), **values)
+        write_json(self._folder(draft_id) / "draft.json", asdict(replace(draft, provenance=found.to_json())))
+        return found
+
+    # ---- change rows; each returns the draft with its rows as they now are
+
+    def change_row(self, draft_id: str, row_id: int, example: Example) -> Opened:
+        """Put another text into a row. Raises StudioError when it cannot be learned from."""
+        return self.apply_changes(draft_id, "Row changed", {row_id: example})
+
+    def remove_rows(self, draft_id: str, ids: Iterable[int], label: str = "Rows taken out") -> Opened:
+        """Take rows out. Raises NotFound when one is not there."""
+        return self.apply_changes(draft_id, label, dict.fromkeys(ids))
+
+    def add_row(self, draft_id: str, example: Example) -> Opened:
+        """Add a row behind the others. Raises StudioError when it cannot be learned from."""
+        return self._edit(draft_id, "Row added", lambda opened: added(opened, example))
+
+    def apply_changes(self, draft_id: str, label: str, changes: Map[int, Example | None]) -> Opened:
+        """Change many rows at once, as one step to undo: ids of rows to what they become, None takes one out.
+
+        Raises StudioError, and changes nothing, when a row is not there or would become one that cannot be learned from.
+        """
+        return self._edit(draft_id, label, lambda opened: fitting(opened, changes))
+
+    def undo(self, draft_id: str) -> Opened:
+        """Take the last change back. Raises StudioError when there is none."""
+        return self._step(draft_id, "undo")
+
+    def redo(self, draft_id: str) -> Opened:
+        """Make the change again that was taken back last. Raises StudioError when there is none."""
+        return self._step(draft_id, "redo")
+
+    def history(self, draft_id: str) -> list[tuple[str, int, float]]:
+        """Every change that counts, in order: what it was, how many rows it touched, when (seconds since 1970)."""
+        return [(edit.label, len(edit.changes), edit.at) for edit in self.open(draft_id).log.done]
+
+    def _edit(self, draft_id: str, label: str, changes: Callable[[Opened], Map[int, Example | None]]) -> Opened:
+        with self._editing:
+            opened = self.open(draft_id)
+            found = changes(opened)
+            if not found:
+                return opened
+            self.workspace.require_space(2**20, "for this change")
+            self._edits(draft_id).add(opened.key, Edit(display_name(label), found))
+            return self._touched(opened.draft)
+
+    def _step(self, draft_id: str, way: str) -> Opened:
+        with self._editing:
+            opened = self.open(draft_id)
+            self._edits(draft_id).step(opened.key, way)
+            return self._touched(opened.draft)
+
+    def _touched(self, draft: Draft) -> Opened:
+        """The draft with its rows anew; it is now the one that was touched last."""
+        os.utime(self._folder(draft.id) / "draft.json")
+        return self._opened(draft)
 
     # ---- end
 
@@ -224,18 +237,23 @@ class Drafts:
         """Make the draft a data set and remove the draft. Raises StudioError when there is nothing to learn from."""
         opened = self.open(draft_id)
         draft, source = opened.draft, self._source(opened.draft)
+        if opened.converted.examples and not opened.rows:
+            raise StudioError("There is nothing to learn from.", "Every row was taken out.", "Undo that, or add a row.")
         record = self.datasets.create(
             display_name(name or nice_name(draft), "My examples"),
-            opened.converted.examples,
+            opened.rows,
             opened.splits,
             original=source,
             left_out=opened.left_out,
+            row_ids=opened.rows.ids,
+            edits=lines_of(opened.key, opened.log),
             format=opened.mapping.format,
             seed=draft.seed,
+            validation=draft.validation,
             reading=opened.reading.summary(),
             mapping={"format": opened.mapping.format, "columns": dict(opened.mapping.columns)},
             goal=GOALS.get(opened.mapping.format, "questions"),
-            provenance=Provenance(original_file=draft.name, original_sha256=sha256_file(source)),
+            provenance=provenance.with_files(self.origin(draft_id), [(draft.name, source)]),
             parent=draft.parent,
         )
         self.delete(draft_id)
@@ -247,6 +265,9 @@ class Drafts:
         with self._gate:
             for key in [key for key in self._readings if key[0] == draft_id]:
                 del self._readings[key]
+            self._files.pop(draft_id, None)
+            if self._base and self._base[0].id == draft_id:
+                self._base = None
 
     # ---- inside
 
@@ -266,12 +287,26 @@ class Drafts:
 
     def _opened(self, draft: Draft) -> Opened:
         reading = self._reading(draft)
-        mapping = detect(reading)
-        if draft.format and (draft.format, draft.columns) != (mapping.format, dict(mapping.columns)):
-            mapping = Mapping(draft.format, dict(draft.columns), "chosen", "")
-        converted = convert(reading, mapping)
-        splits = assign(converted.examples, seed=draft.seed, validation=draft.validation)
-        return Opened(draft, reading, mapping, converted, tuple(splits))
+        base = self._base_of(draft, reading)
+        with self._editing:
+            edits = self._edits(draft.id)
+            log, notes = edits.log(base.key), edits.notes(base.key)
+        rows = apply(base.converted.examples, log.done)
+        splits = carry_over(rows, base.sides, base.said, seed=draft.seed, validation=draft.validation)
+        return Opened(draft, reading, base.mapping, base.converted, rows, tuple(splits), log, base.key, notes)
+
+    def _base_of(self, draft: Draft, reading: Reading) -> Base:
+        asked = replace(draft, provenance={})
+        with self._gate:
+            if self._base and self._base[0] == asked:
+                return self._base[1]
+        base = Base.of(draft, reading)
+        with self._gate:
+            self._base = (asked, base)
+        return base
+
+    def _edits(self, draft_id: str) -> EditFile:
+        return self._files.setdefault(draft_id, EditFile(self._folder(draft_id) / "edits.jsonl"))
 
     def _reading(self, draft: Draft) -> Reading:
         key = (draft.id, draft.options)
@@ -295,33 +330,3 @@ class Drafts:
             with contextlib.suppress(OSError):
                 if not (path / "draft.json").is_file() or (path / "draft.json").stat().st_mtime < oldest:
                     shutil.rmtree(path, ignore_errors=True)
-
-
-def columns_for(chosen: str, reading: Reading, before: Mapping) -> dict[str, str]:
-    """Columns for the roles of another format: what detection says for it, what had the same role, else the next free one."""
-    found = detect(reading)
-    if found.format == chosen:
-        return dict(found.columns)
-    free = list(reading.columns)
-    columns: dict[str, str] = {}
-    for role in FORMATS[chosen].roles:
-        if (column := before.columns.get(role.key)) in free:
-            columns[role.key] = column
-            free.remove(column)
-    for role in FORMATS[chosen].roles:
-        if role.required and role.key not in columns and free:
-            columns[role.key] = free.pop(0)
-    return columns
-
-
-def nice_name(draft: Draft) -> str:
-    """The file's name without its ending, made readable: "Customer questions" of customer_questions.xlsx."""
-    stem = Path(draft.name).stem.replace("_", " ").replace("-", " ").strip()
-    return stem[:1].upper() + stem[1:]
-
-
-def safe_file_name(name: str, suffix: str) -> str:
-    """A name for the copy on disk that still reads like the person's own, so that messages about the file can name it."""
-    stem = re.sub(r"[^\w ()-]+", "_", Path(name).stem).strip(" _")[:60] or "file"
-    suffix = suffix.lower()
-    return stem + (suffix if suffix[1:].isalnum() and len(suffix) <= 9 else "")

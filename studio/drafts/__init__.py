@@ -1,0 +1,16 @@
+"""Data on its way to becoming a data set: a file, how it is read, what its columns mean, what was changed in its rows.
+
+    cache/draft-<id>/  draft.json  source/<file>  edits.jsonl
+
+records  what a draft is, and a draft with its rows
+store    drafts of a workspace: begin, look, change, save
+base     the rows as the file gives them
+edits    the changes to rows, on disk
+naming   names of drafts and files, columns for another format
+"""
+
+from studio.drafts.naming import nice_name
+from studio.drafts.records import MOST_KEPT_ASIDE, Draft, Opened, Options
+from studio.drafts.store import Drafts
+
+__all__ = ["MOST_KEPT_ASIDE", "Draft", "Drafts", "Opened", "Options", "nice_name"]

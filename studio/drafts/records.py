@@ -1,0 +1,106 @@
+"""What a draft is on disk, and a draft with its rows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from studio.data.convert import Converted
+from studio.data.detect import FORMATS, Mapping
+from studio.data.edits import Edited, Log
+from studio.data.read import Reading
+from studio.records import Dataset, LeftOut
+
+MOST_KEPT_ASIDE = 0.5
+MAX_SEED = 2**31 - 1
+PASTED = "Pasted table"
+
+
+@dataclass(frozen=True)
+class Options:
+    """How the file is read; empty or None means: find out."""
+
+    encoding: str = ""
+    delimiter: str = ""
+    sheet: str = ""
+    header: bool | None = None
+
+
+@dataclass(frozen=True)
+class Draft:
+    """What draft.json holds. `columns` maps a role to a column; with `format` empty both are detected.
+
+    `provenance` has what was said about where the rows come from, as a `Provenance` in JSON.
+    """
+
+    id: str
+    name: str
+    file: str
+    pasted: bool = False
+    options: Options = field(default_factory=Options)
+    format: str = ""
+    columns: dict[str, str] = field(default_factory=dict)
+    seed: int = 42
+    validation: float = 0.1
+    parent: str = ""
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A draft with its rows. `rows` are the examples after all edits; `converted` is what the file gave.
+
+    `splits` has one of train, validation, test for each of `rows`. `notes` are sentences to show. `log` has the edits,
+    and `key` tells the rows they belong to from those of other formats and columns.
+    """
+
+    draft: Draft
+    reading: Reading
+    mapping: Mapping
+    converted: Converted
+    rows: Edited
+    splits: tuple[str, ...]
+    log: Log = field(default_factory=Log)
+    key: str = ""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def left_out(self) -> tuple[LeftOut, ...]:
+        """Every row of the file that is not used, in its order. What was taken out by hand is not quoted: it may be private."""
+        given = self.converted.examples
+        taken = (
+            LeftOut(given[row].source_row, f"Taken out: {label}") for row, label in self.rows.out.items() if row < len(given)
+        )
+        return tuple(sorted((*self.reading.left_out, *self.converted.left_out, *taken), key=lambda item: item.row))
+
+    @property
+    def counts(self) -> Counter[str]:
+        """Rows by split."""
+        return Counter(self.splits)
+
+
+def as_made(record: Dataset) -> dict[str, Any]:
+    """The fields of a draft that begins as a data set was made."""
+    how = record.reading
+    options = Options(
+        encoding=str(how.get("encoding") or ""),
+        delimiter=str(how.get("delimiter") or ""),
+        sheet=str(how.get("sheet") or ""),
+        header=how.get("header") if isinstance(how.get("header"), bool) else None,
+    )
+    about = {"options": options, "seed": record.seed, "validation": record.validation, "parent": record.id}
+    if record.mapping.get("format") in FORMATS:
+        about |= {"format": record.mapping["format"], "columns": dict(record.mapping.get("columns") or {})}
+    return {**about, "provenance": record.provenance}
+
+
+def share_faults(validation: Any, seed: Any) -> list[str]:
+    """What is wrong with a share of rows and a seed; empty when nothing is."""
+    faults = []
+    number = isinstance(validation, (int, float)) and not isinstance(validation, bool)
+    if not number or not 0 <= validation <= MOST_KEPT_ASIDE:
+        faults.append(f"The share kept aside must lie between 0 and {MOST_KEPT_ASIDE:.0%}.")
+    if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed <= MAX_SEED:
+        faults.append(f"The seed must be a whole number from 0 to {MAX_SEED:,}.")
+    return faults
