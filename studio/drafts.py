@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from studio.data.convert import Converted, convert
-from studio.data.detect import FORMATS, Mapping, detect
+from studio.data.detect import FORMATS, Mapping, detect, settle
+from studio.data.formats import choices_of
 from studio.data.read import Reading, read, read_pasted
 from studio.data.split import assign
 from studio.datasets import DatasetStore
@@ -47,7 +48,10 @@ class Options:
 
 @dataclass(frozen=True)
 class Draft:
-    """What draft.json holds. `columns` maps a role to a column; with `format` empty both are detected."""
+    """What draft.json holds. `columns` maps a role to a column; with `format` empty both are detected.
+
+    `choices` holds what was settled of `formats.Choices`.
+    """
 
     id: str
     name: str
@@ -56,6 +60,7 @@ class Draft:
     options: Options = field(default_factory=Options)
     format: str = ""
     columns: dict[str, str] = field(default_factory=dict)
+    choices: dict[str, Any] = field(default_factory=dict)
     seed: int = 42
     validation: float = 0.1
     parent: str = ""
@@ -137,6 +142,7 @@ class Drafts:
         about: dict[str, Any] = {"options": options, "seed": record.seed, "parent": record.id}
         if record.mapping.get("format") in FORMATS:
             about |= {"format": record.mapping["format"], "columns": dict(record.mapping.get("columns") or {})}
+            about["choices"] = dict(record.mapping.get("choices") or {})
         if name == PASTED:
             return self.take_text(original.read_text(encoding="utf-8"), **about)
         return self._begin(original, name, **about)
@@ -180,7 +186,7 @@ class Drafts:
     def read_again(self, draft_id: str, **options: Any) -> Opened:
         """Read the file another way (encoding, delimiter, sheet, header). What the columns mean is detected anew."""
         draft = self.get(draft_id)
-        changed = replace(draft, options=replace(draft.options, **options), format="", columns={})
+        changed = replace(draft, options=replace(draft.options, **options), format="", columns={}, choices={})
         return self._keep(changed)
 
     def choose_format(self, draft_id: str, chosen: str) -> Opened:
@@ -203,6 +209,15 @@ class Drafts:
                 columns[other] = opened.mapping.columns.get(role, "")
         columns = {key: value for key, value in columns.items() if value}
         return self._keep(replace(opened.draft, format=opened.mapping.format, columns=columns))
+
+    def choose(self, draft_id: str, **choices: Any) -> Opened:
+        """Settle what `formats.Choices` lists: who the model learns to be, whether a template is taken apart."""
+        draft = self.get(draft_id)
+        settled = choices_of({**draft.choices, **choices})
+        opened = self.open(draft_id)
+        if settled.me and settled.me not in opened.mapping.speakers:
+            raise StudioError("This person cannot be chosen.", "Nobody in the chats has this name.", "Pick one from the list.")
+        return self._keep(replace(draft, choices={**draft.choices, **choices}))
 
     def share_out(self, draft_id: str, *, validation: float, seed: int) -> Opened:
         """How many rows are kept aside, and by which draw."""
@@ -233,7 +248,7 @@ class Drafts:
             format=opened.mapping.format,
             seed=draft.seed,
             reading=opened.reading.summary(),
-            mapping={"format": opened.mapping.format, "columns": dict(opened.mapping.columns)},
+            mapping=opened.mapping.to_json(),
             goal=GOALS.get(opened.mapping.format, "questions"),
             provenance=Provenance(original_file=draft.name, original_sha256=sha256_file(source)),
             parent=draft.parent,
@@ -266,9 +281,10 @@ class Drafts:
 
     def _opened(self, draft: Draft) -> Opened:
         reading = self._reading(draft)
-        mapping = detect(reading)
+        choices = choices_of(draft.choices)
+        mapping = detect(reading, choices)
         if draft.format and (draft.format, draft.columns) != (mapping.format, dict(mapping.columns)):
-            mapping = Mapping(draft.format, dict(draft.columns), "chosen", "")
+            mapping = settle(reading, Mapping(draft.format, dict(draft.columns), "chosen", "", choices))
         converted = convert(reading, mapping)
         splits = assign(converted.examples, seed=draft.seed, validation=draft.validation)
         return Opened(draft, reading, mapping, converted, tuple(splits))
