@@ -89,11 +89,10 @@ def read(data: bytes, name: str) -> Reading:
 def split(data: bytes) -> Iterator[bytes]:
     """The mails of a mailbox, or the only one."""
     data = data.lstrip(b"\xef\xbb\xbf\r\n ").replace(b"\r\n", b"\n")
-    starts = [found.end() for found in START.finditer(data)]
-    ends = [found.start() for found in START.finditer(data)][1:]
-    if not starts:
-        yield data
-    for start, end in zip(starts, [*ends, len(data)], strict=True):
+    found = list(START.finditer(data))
+    starts = [start.end() for start in found] or [0]
+    ends = [start.start() for start in found[1:]] + [len(data)]
+    for start, end in zip(starts, ends, strict=True):
         yield data[start:end]
 
 

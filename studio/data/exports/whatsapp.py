@@ -23,7 +23,7 @@ WORDS = r"(?:at|um|à|às|klo|kl\.?|a las|alle(?: ore)?|om|o|в)"
 HEAD = re.compile(
     r"\[?(\d{1,4})(?:[./-] ?|년 |年)(\d{1,2})(?:[./-] ?|월 |月)(\d{1,4})[.일日]?"  # three numbers of a date
     rf"[,،]?(?: {WORDS})?[,،]? ?"
-    rf"(?:{HALF} ?)?(\d{{1,2}})[:.](\d{{2}})(?:[:.](\d{{2}}))? ?{HALF}?"
+    rf"(?:{HALF} ?)?(\d{{1,2}})[:.](\d{{2}})(?:[:.](\d{{2}}))? ?{HALF}?(?: Uhr)?"
     r"(?:\] ?| [-–] |, )(.*)",
     re.IGNORECASE | re.DOTALL,
 )
