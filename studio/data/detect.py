@@ -124,9 +124,10 @@ def sign_of(reading: Reading, column: str) -> str:
 def by_dialogues(reading: Reading) -> Mapping | None:
     """A column of chats between people: turns with a speaker and words."""
     for column in reading.columns:
-        if is_dialogue([row[column] for row in reading.rows[:SAMPLE] if row.get(column)]):
+        named = column == "turns"
+        if is_dialogue([row[column] for row in reading.rows[:SAMPLE] if row.get(column)], named=named):
             reason = f"The column “{column}” holds chats in which each turn names its speaker."
-            return Mapping("dialogue", {"turns": column}, "certain" if reading.me or column == "turns" else "likely", reason)
+            return Mapping("dialogue", {"turns": column}, "certain" if named else "likely", reason)
     return None
 
 

@@ -18,7 +18,6 @@ WORD_KEYS = ("text", "utterance", "message", "content", "value")
 ANSWERING = ("assistant", "agent", "chatgpt", "bot", "support", "seller", "advisor", "operator", "employee", "staff", "me")
 NOTES = ("action", "note", "narrator", "event", "log")
 LONGEST_NAME = 80  # characters; a longer first part of a pair is no name
-FEW = 50  # speakers told apart in one chat of a sample; more are no speakers but texts
 
 
 def turns_of(value: Any) -> Iterator[Turn]:
@@ -33,17 +32,19 @@ def turns_of(value: Any) -> Iterator[Turn]:
                 yield name.strip(), words
 
 
-def is_dialogue(values: Sequence[Any]) -> bool:
-    """Whether the values of a column are chats: lists of turns whose few speakers come again."""
+def is_dialogue(values: Sequence[Any], *, named: bool = False) -> bool:
+    """Whether the values of a column are chats: lists of turns, whose speakers come again unless the column is `named` so."""
     chats = [value for value in values if isinstance(value, list) and value]
     if not chats or len(chats) < len(values) / 2:
         return False
+    speakers: Counter[str] = Counter()
     whole = 0
     for chat in chats:
         names = [name for name, words in turns_of(chat) if words is None or isinstance(words, str)]
-        few = len(set(names)) <= max(2, min(FEW, len(names) // 2)) and max(map(len, names), default=0) <= LONGEST_NAME
-        whole += bool(names) and few and len(names) == len(chat)
-    return whole > len(chats) / 2
+        speakers.update(names)
+        whole += len(names) == len(chat) and max(map(len, names)) <= LONGEST_NAME
+    again = len(speakers) <= max(2, speakers.total() // 2 + 1)
+    return whole > len(chats) / 2 and (again or named)
 
 
 def count_speakers(chats: Iterable[Any]) -> dict[str, int]:

@@ -51,7 +51,7 @@ TEMPLATES: dict[str, Template] = {
         r"(?m)^### (Instruction|Input|Response):[ \t]{0,4}\n?",
         r"</s>|<\|endoftext\|>",
     ),
-    "vicuna": template("Vicuna", ("USER: ", "ASSISTANT:"), r"(?<!\S)(USER|ASSISTANT):", r"</s>|<s>"),
+    "vicuna": template("Vicuna", ("USER: ", "ASSISTANT:"), r"(?<![^\s>])(USER|ASSISTANT):", r"</s>|<s>"),
     "plain": template(
         "### User and ### Assistant", ("### User:", "### Assistant:"), r"(?m)^### (User|Assistant|System):\n?", r"</s>"
     ),

@@ -20,7 +20,9 @@ def said(*turns: tuple[float | None, str, str]) -> list[Message]:
 
 
 def test_pauses_cut_and_one_speaker_is_joined() -> None:
-    messages = said((0, "A", "Hi"), (5, "A", "Are you open?"), (9, "B", "Yes"), (9 + PAUSE + 1, "A", "And now?"), (10**6, "B", "No"))
+    messages = said(
+        (0, "A", "Hi"), (5, "A", "Are you open?"), (9, "B", "Yes"), (9 + PAUSE + 1, "A", "And now?"), (10**6, "B", "No")
+    )
     assert list(exchanges(messages, PAUSE)) == [
         (1, [["A", "Hi\nAre you open?"], ["B", "Yes"]]),
         (4, [["A", "And now?"]]),

@@ -18,7 +18,9 @@ from tests.data.files import write
 
 def node(key: str, parent: str | None, role: str = "", *parts: Any, **more: Any) -> dict[str, Any]:
     content = {"content_type": more.pop("content_type", "text"), "parts": list(parts)}
-    message = {"id": key, "author": {"role": role}, "content": content, "recipient": "all", "weight": 1.0} | more if role else None
+    message = (
+        {"id": key, "author": {"role": role}, "content": content, "recipient": "all", "weight": 1.0} | more if role else None
+    )
     return {"id": key, "parent": parent, "children": [], "message": message}
 
 
@@ -190,7 +192,9 @@ def test_discord() -> None:
     assert len(recognise_json(DISCORD, "help.json", pause=10**6).rows) == 1
 
 
-@pytest.mark.parametrize("item", [5, {}, {"type": "Default"}, {"type": "Default", "author": 5, "content": "x"}, {"author": {"name": 5}}])
+@pytest.mark.parametrize(
+    "item", [5, {}, {"type": "Default"}, {"type": "Default", "author": 5, "content": "x"}, {"author": {"name": 5}}]
+)
 def test_discord_damaged_messages_are_passed_over(item: Any) -> None:
     assert turns_of({**DISCORD, "messages": [item, posted(1, "Anna", "Hi")]}) == [[["Anna", "Hi"]]]
 

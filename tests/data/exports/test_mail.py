@@ -22,7 +22,9 @@ from tests.data.files import write
 ANNA, BEN = "Anna Käufer <anna@example.org>", "Bakery <ben@bakery.example>"
 
 
-def letter(sender: str, text: str, *, number: int = 1, answers: int = 0, subject: str = "Bread", html: bool = False, **more: str) -> bytes:
+def letter(
+    sender: str, text: str, *, number: int = 1, answers: int = 0, subject: str = "Bread", html: bool = False, **more: str
+) -> bytes:
     message = EmailMessage()
     message["From"], message["To"] = sender, ANNA if sender == BEN else BEN
     message["Subject"], message["Date"] = subject, f"Wed, 01 May 2024 10:{number:02}:00 +0200"
@@ -114,7 +116,8 @@ def test_ordinary_lines_are_not_cut(line: str) -> None:
 
 
 def test_plain_text_is_preferred_and_html_is_read_as_text() -> None:
-    page = "<html><head><style>p{}</style></head><body><p>Yes,&nbsp;until <b>six</b>.</p><div>Ben</div><blockquote>old</blockquote></body>"
+    page = "<html><head><style>p{}</style></head><body><p>Yes,&nbsp;until <b>six</b>.</p><div>Ben</div>"
+    page += "<!--[if mso]><p>x</p><![endif]--><blockquote>old</blockquote></body>"
     assert recognise_bytes(letter(BEN, page, html=True), "a").rows[0]["turns"][0][1] == "Yes, until six.\n\nBen"
     both = EmailMessage()
     both["From"], both["To"], both["Subject"] = BEN, ANNA, "Bread"
@@ -127,7 +130,9 @@ def test_plain_text_is_preferred_and_html_is_read_as_text() -> None:
 @pytest.mark.parametrize("encoding", ["iso-8859-1", "utf-8", "windows-1252", "koi8-r", "gb2312"])
 def test_encodings_of_the_parts(encoding: str) -> None:
     words = {"koi8-r": "Хлеб", "gb2312": "面包"}.get(encoding, "Brötchen")
-    raw = f"From: {BEN}\nTo: {ANNA}\nSubject: x\nContent-Type: text/plain; charset={encoding}\nContent-Transfer-Encoding: 8bit\n\n"
+    raw = (
+        f"From: {BEN}\nTo: {ANNA}\nSubject: x\nContent-Type: text/plain; charset={encoding}\nContent-Transfer-Encoding: 8bit\n\n"
+    )
     assert recognise_bytes(raw.encode() + words.encode(encoding), "a").rows[0]["turns"][0][1] == words
 
 
@@ -155,7 +160,8 @@ def test_a_mailbox_of_newsletters_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"From the bakery to you\nwith love", b"From: me", b"question,answer\nFrom: a,b", b"\x00\x01", b"Subject: x\n\nHi"]
+    "data",
+    [b"", b"From the bakery to you\nwith love", b"From: me", b"question,answer\nFrom: a,b", b"\x00\x01", b"Subject: x\n\nHi"],
 )
 def test_other_files_are_not_taken_for_mail(data: bytes) -> None:
     assert recognise_bytes(data, "a") is None
@@ -167,7 +173,9 @@ def test_any_words_are_survived(text: str) -> None:
     text_of_html(text)
 
 
-@pytest.mark.parametrize("piece", ["<", "</", "<!", "<![CDATA[", "<a ", "&", "<!--", "<script>", "> ", "On on ", "From: x\n", "re: "])
+@pytest.mark.parametrize(
+    "piece", ["<", "</", "<!", "<![CDATA[", "<a ", "&", "<!--", "<script>", "> ", "On on ", "From: x\n", "re: "]
+)
 def test_no_text_takes_long(piece: str) -> None:
     long = piece * (mail.LONGEST // len(piece))
     start = time.perf_counter()
