@@ -19,6 +19,8 @@ __all__ = ["MAKERS", "MAX_LENGTH", "TEMPLATED", "Converted", "convert"]
 TEMPLATED = {"text": ("text",), "pairs": ("question", "answer"), "prompt": ("prompt", "completion")}
 """Format -> the roles whose texts, one behind the other, may be a chat that is already written in a template."""
 
+NO = {"false", "0", "0.0", "no"}
+
 
 @dataclass(frozen=True)
 class Converted:
@@ -100,7 +102,7 @@ def from_template(row: Row, number: int, mapping: Mapping) -> Example | None:
     Raises Unfit without consent, and for a row that is marked as not wanted.
     """
     roles = TEMPLATED.get(mapping.format, ())
-    if str(row.get("wanted")).strip().lower() in {"false", "0", "0.0"}:
+    if "wanted" in row and str(row["wanted"]).strip().lower() in NO:
         raise Unfit("It is marked as an answer that was not wanted.")
     whole = "\n".join(value for value in map(row.get, roles) if isinstance(value, str))
     key = template_of(whole)

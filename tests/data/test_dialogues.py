@@ -130,7 +130,7 @@ def test_chats_without_an_answer_are_left_out(turns: list[Any], reason: str) -> 
 )
 def test_other_lists_are_no_dialogues(column: Any) -> None:
     try:
-        assert detect(reading_of(column, column)).format != "dialogue"
+        assert detect(reading_of(column)).format != "dialogue"
     except StudioError as error:
         assert "No column holds text" in error.what
 

@@ -17,7 +17,8 @@ from studio.data.readers.reading import Reading
 
 KIND = "whatsapp"
 BY_APP = "\u200e"
-INVISIBLE = dict.fromkeys([0xFEFF, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)]) | {0x202F: " ", 0xA0: " ", 0x0D: None}
+INVISIBLE = [*map(chr, [0xFEFF, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)]), "\r"]  # marks of direction
+SPACES = "\u202f\xa0"
 HALF = r"([ap]\. ?m\.?|[ap]m|上午|下午|午前|午後|오전|오후|[πμ]\. ?μ\.?|[صم])"
 WORDS = r"(?:at|um|à|às|klo|kl\.?|a las|alle(?: ore)?|om|o|в)"
 HEAD = re.compile(
@@ -69,8 +70,8 @@ class Line(NamedTuple):
 def fits(text: str) -> bool:
     """Whether a text begins with a line of such an export and has at least two messages."""
     found = 0
-    for index, raw in enumerate(line for line in text[: 2**16].split("\n") if line.strip()):
-        line = parsed(raw)
+    for index, whole in enumerate(line for line in cleaned(text[: 2**16]).split("\n") if line.strip()):
+        line = parsed(whole)
         if index == 0 and line is None:
             return False
         found += line is not None and bool(speaker_of(line.rest)[0])
@@ -88,13 +89,13 @@ def read(text: str, name: str, pause: float | None = PAUSE) -> Reading:
 def messages_of(text: str, notes: list[str]) -> Iterator[Message]:
     """The messages that somebody wrote; what was left aside and how dates were read is added to `notes`."""
     found: list[tuple[int, Line, str, str]] = []
-    for number, raw in enumerate(text.split("\n"), start=1):
-        line = parsed(raw)
+    for number, whole in enumerate(cleaned(text).split("\n"), start=1):
+        line = parsed(whole)
         if line:
             found.append((number, line, *speaker_of(line.rest)))
         elif found:
             start, line, speaker, said = found[-1]
-            found[-1] = (start, line, speaker, f"{said}\n{raw.translate(INVISIBLE)}")
+            found[-1] = (start, line, speaker, f"{said}\n{whole}")
     order = order_of([line for _, line, _, _ in found])
     aside = 0
     for number, line, speaker, said in found:
@@ -107,15 +108,23 @@ def messages_of(text: str, notes: list[str]) -> Iterator[Message]:
         notes.append(f"Left aside: {aside:,} notices, pictures, calls and deleted messages.")
 
 
-def parsed(raw: str) -> Line | None:
-    """A line that begins a message; None for one that goes on with the message before."""
-    found = HEAD.match(raw[:200].translate(INVISIBLE).lstrip(BY_APP))
+def cleaned(text: str) -> str:
+    """The text without marks of direction, except the one that tells what the app wrote."""
+    for sign in INVISIBLE:
+        text = text.replace(sign, "")
+    for sign in SPACES:
+        text = text.replace(sign, " ")
+    return text
+
+
+def parsed(whole: str) -> Line | None:
+    """A cleaned line that begins a message; None for one that goes on with the message before."""
+    found = HEAD.match(whole.lstrip(BY_APP))
     if not found:
         return None
-    one, two, three, before, hour, minute, second, after, _ = found.groups()
+    one, two, three, before, hour, minute, second, after, rest = found.groups()
     half = (before or after or "").lower()
     hours = int(hour) % 12 + (12 if half.startswith(AFTERNOON) else 0) if half else int(hour)
-    rest = raw.translate(INVISIBLE).lstrip(BY_APP)[found.start(9) :]
     return Line((int(one), int(two), int(three)), hours * 3600 + int(minute) * 60 + int(second or 0), bool(half), rest)
 
 
