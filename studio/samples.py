@@ -52,7 +52,7 @@ def save_sample(workspace: Workspace, name: str) -> Dataset:
         format=mapping.format,
         seed=SEED,
         reading=reading.summary(),
-        mapping={"format": mapping.format, "columns": dict(mapping.columns)},
+        mapping=mapping.to_json(),
         sample=name,
         goal=about["goal"],
         provenance=Provenance(

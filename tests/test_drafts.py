@@ -195,3 +195,37 @@ def test_strange_file_names(drafts: Drafts, name: str) -> None:
     assert all(drafts.workspace.root / "cache" / opened.draft.id in (path, *path.parents) for path in made)
     assert len(opened.draft.name) <= 80
     assert drafts.save(opened.draft.id).rows == 20
+
+
+CHATS = "20.06.21, 14:30 - Anna: Are you open?\n20.06.21, 14:31 - Ben: Yes.\n20.06.21, 14:32 - Anna: Until when?\n"
+
+
+def test_who_the_model_learns_to_be_is_chosen_and_kept(drafts: Drafts) -> None:
+    opened = drafts.take_upload(upload(drafts, CHATS, "WhatsApp Chat.txt"))
+    assert opened.mapping.speakers == {"Anna": 2, "Ben": 1}
+    assert opened.converted.examples[0].messages[-1]["content"] == "Until when?"
+    draft_id = opened.draft.id
+    changed = drafts.choose(draft_id, me="Ben")
+    assert [message["content"] for message in changed.converted.examples[0].messages] == ["Are you open?", "Yes."]
+    assert drafts.open(draft_id) == changed
+    record = drafts.save(draft_id)
+    assert record.mapping["choices"] == {"me": "Ben", "skip": []}
+    assert drafts.take_dataset(record.id).mapping.choices.me == "Ben"
+
+
+def test_a_template_is_taken_apart_with_consent(drafts: Drafts) -> None:
+    row = '{"text": "<|im_start|>user\\nHi<|im_end|><|im_start|>assistant\\nHello<|im_end|>"}\n'
+    opened = drafts.take_upload(upload(drafts, row * 3, "a.jsonl"))
+    assert (opened.mapping.template, len(opened.converted.examples), len(opened.left_out)) == ("chatml", 0, 3)
+    allowed = drafts.choose(opened.draft.id, strip_template=True)
+    assert (len(allowed.converted.examples), allowed.left_out) == (3, ())
+    other = drafts.choose_format(opened.draft.id, "text")
+    assert len(other.converted.examples) == 3
+
+
+@pytest.mark.parametrize("choices", [{"me": "Carla"}, {"me": 5}, {"nothing": 1}, {"skip": "Anna"}, {"strip_template": 1}])
+def test_choices_that_cannot_be_leave_the_draft_as_it_was(drafts: Drafts, choices: dict[str, object]) -> None:
+    before = drafts.take_upload(upload(drafts, CHATS, "a.txt"))
+    with pytest.raises(StudioError):
+        drafts.choose(before.draft.id, **choices)
+    assert drafts.open(before.draft.id) == before

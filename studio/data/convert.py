@@ -4,37 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
-from studio.data.detect import FORMATS, Mapping
-from studio.data.markers import find_marker
+from studio.data.cells import MAX_LENGTH, Row, Unfit, filled, plain_text, text_of, turn
+from studio.data.chats import checked, from_messages, from_sharegpt
+from studio.data.dialogues import from_dialogue
+from studio.data.formats import FORMATS, Mapping
 from studio.data.readers.reading import Reading
+from studio.data.templates import TEMPLATES, take_apart, template_of
 from studio.errors import StudioError
 from studio.records import Example, LeftOut
 
-MAX_LENGTH = 1_000_000  # characters of one text: far beyond what any model here reads, and still quick to cut up
+__all__ = ["MAKERS", "MAX_LENGTH", "TEMPLATED", "Converted", "convert"]
 
-ROLES = {
-    "system": "system",
-    "developer": "system",
-    "user": "user",
-    "human": "user",
-    "prompter": "user",
-    "assistant": "assistant",
-    "gpt": "assistant",
-    "chatgpt": "assistant",
-    "model": "assistant",
-    "bot": "assistant",
-}
-TOOLS = {"tool", "tools", "function", "function_call", "function_response", "tool_call", "observation", "ipython"}
-USES_TOOLS = "It calls tools, which cannot be learned here yet."
+TEMPLATED = {"text": ("text",), "pairs": ("question", "answer"), "prompt": ("prompt", "completion")}
+"""Format -> the roles whose texts, one behind the other, may be a chat that is already written in a template."""
 
-Row = dict[str, Any]
-Message = dict[str, str]
-
-
-class Unfit(Exception):
-    """The row cannot be used; the message says why."""
+NO = {"false", "0", "0.0", "no"}
 
 
 @dataclass(frozen=True)
@@ -53,7 +38,8 @@ def convert(reading: Reading, mapping: Mapping) -> Converted:
     left_out: list[LeftOut] = []
     for number, row in zip(reading.row_numbers, reading.rows, strict=True):
         try:
-            examples.append(make({role: row.get(column) for role, column in mapping.columns.items()}, number))
+            cells = {role: row.get(column) for role, column in mapping.columns.items()}
+            examples.append(from_template(cells, number, mapping) or make(cells, number, mapping))
         except Unfit as error:
             left_out.append(LeftOut(number, str(error), excerpt(row, mapping)))
     return Converted(tuple(examples), tuple(left_out))
@@ -78,12 +64,12 @@ def check(reading: Reading, mapping: Mapping) -> None:
         raise StudioError("The rows could not be used.", f"“{kind.label}” has no part “{min(unknown)[:40]}”.", fix)
 
 
-def from_pairs(row: Row, number: int) -> Example:
+def from_pairs(row: Row, number: int, mapping: Mapping) -> Example:
     """A question and its answer."""
     return exchange(row, number, filled(row, "question", "The question"), filled(row, "answer", "The answer"))
 
 
-def from_instruction(row: Row, number: int) -> Example:
+def from_instruction(row: Row, number: int, mapping: Mapping) -> Example:
     """An instruction, below it the text to work on, and the answer."""
     asked = filled(row, "instruction", "The instruction")
     if given := text_of(row.get("input")):
@@ -91,34 +77,45 @@ def from_instruction(row: Row, number: int) -> Example:
     return exchange(row, number, asked, filled(row, "output", "The answer"))
 
 
-def from_prompt(row: Row, number: int) -> Example:
+def from_prompt(row: Row, number: int, mapping: Mapping) -> Example:
     """A beginning and how it goes on."""
     return exchange(row, number, filled(row, "prompt", "The beginning"), filled(row, "completion", "The rest"))
 
 
-def from_labels(row: Row, number: int) -> Example:
+def from_labels(row: Row, number: int, mapping: Mapping) -> Example:
     """A text and the category it belongs to; the category is the answer. Categories may be numbers."""
     label = filled(row, "label", "The category", numbers=True)
     asked = filled(row, "text", "The text")
+    if second := text_of(row.get("second")):
+        asked = f"{asked}\n\n{second}"
     return Example(messages=({"role": "user", "content": asked}, turn("assistant", label)), label=label, source_row=number)
 
 
-def from_text(row: Row, number: int) -> Example:
+def from_text(row: Row, number: int, mapping: Mapping) -> Example:
     """A passage of plain text."""
     return Example(text=filled(row, "text", "The text"), source_row=number)
 
 
-def from_messages(row: Row, number: int) -> Example:
-    """An OpenAI chat: turns with role and content."""
-    return chat(row, "messages", "role", "content", number)
+def from_template(row: Row, number: int, mapping: Mapping) -> Example | None:
+    """A row that is already written in a chat template, taken apart; None when it is not.
+
+    Raises Unfit without consent, and for a row that is marked as not wanted.
+    """
+    roles = TEMPLATED.get(mapping.format, ())
+    if "wanted" in row and str(row["wanted"]).strip().lower() in NO:
+        raise Unfit("It is marked as an answer that was not wanted.")
+    whole = "\n".join(value for value in map(row.get, roles) if isinstance(value, str))
+    key = template_of(whole)
+    if not key:
+        return None
+    label = TEMPLATES[key].label
+    if not mapping.choices.strip_template:
+        raise Unfit(f"It is already written in the chat template “{label}”. Allow to take it apart, and its turns are used.")
+    messages = [turn(item["role"], filled(item, "content", "One of its turns")) for item in take_apart(plain_text(whole), key)]
+    return Example(messages=checked(messages), source_row=number)
 
 
-def from_sharegpt(row: Row, number: int) -> Example:
-    """A ShareGPT chat: turns with from and value."""
-    return chat(row, "conversations", "from", "value", number)
-
-
-MAKERS: dict[str, Callable[[Row, int], Example]] = {
+MAKERS: dict[str, Callable[[Row, int, Mapping], Example]] = {
     "pairs": from_pairs,
     "instruction": from_instruction,
     "prompt": from_prompt,
@@ -126,6 +123,7 @@ MAKERS: dict[str, Callable[[Row, int], Example]] = {
     "text": from_text,
     "messages": from_messages,
     "sharegpt": from_sharegpt,
+    "dialogue": from_dialogue,
 }
 
 
@@ -135,92 +133,6 @@ def exchange(row: Row, number: int, asked: str, answered: str) -> Example:
     if told := text_of(row.get("system")):
         messages.insert(0, turn("system", told))
     return Example(messages=tuple(messages), source_row=number)
-
-
-def chat(row: Row, role: str, speaker: str, content: str, number: int) -> Example:
-    """A conversation whose turns name who speaks under `speaker` and what is said under `content`."""
-    turns = row.get(role)
-    if not isinstance(turns, list) or not turns:
-        raise Unfit("It holds no chat.")
-    if (last := row.get("answer")) is not None:
-        turns = [*turns, last if isinstance(last, dict) else {speaker: "assistant", content: last}]
-    messages = [message_of(item, speaker, content) for item in turns]
-    told = text_of(row.get("system"))
-    if told:
-        messages.insert(0, turn("system", told))
-    systems = [index for index, message in enumerate(messages) if message["role"] == "system"]
-    if len(systems) > 1:
-        raise Unfit("It has two system turns, and only one can come first.")
-    if systems and systems[0] != 0:
-        raise Unfit("Its system turn does not come first.")
-    while messages and messages[-1]["role"] != "assistant":
-        messages.pop()  # nothing can be learned behind the last answer
-    if not messages:
-        raise Unfit("It has no turn of the assistant to learn from.")
-    if not any(message["role"] == "user" for message in messages):
-        raise Unfit("There is no question before the answer.")
-    return Example(messages=tuple(messages), source_row=number)
-
-
-def message_of(item: Any, speaker: str, content: str) -> Message:
-    """One turn with its role in our words and its text. Raises Unfit."""
-    if not isinstance(item, dict):
-        raise Unfit("One of its turns is not an object with a role and a text.")
-    name = item.get(speaker)
-    role = name.strip().lower() if isinstance(name, str) else ""
-    if role in TOOLS or item.get("tool_calls") or item.get("function_call"):
-        raise Unfit(USES_TOOLS)
-    if role not in ROLES:
-        raise Unfit(f"It has a turn of an unknown role, “{str(name)[:40]}”.")
-    said = joined(item.get(content))
-    if not said:
-        who = {"system": "The system turn", "user": "A question", "assistant": "An answer"}[ROLES[role]]
-        raise Unfit(f"{who} is empty.")
-    return turn(ROLES[role], said)
-
-
-def joined(content: Any) -> str:
-    """The text of a turn; a list of parts is joined when all of them are text. Raises Unfit."""
-    if not isinstance(content, list):
-        return text_of(content)
-    pieces = []
-    for part in content:
-        kind = part.get("type", "text") if isinstance(part, dict) else "text" if isinstance(part, str) else "other"
-        if kind != "text":
-            raise Unfit("A turn holds a picture or another part that is not text.")
-        pieces.append(text_of(part if isinstance(part, str) else part.get("text")))
-    return "\n".join(piece for piece in pieces if piece)
-
-
-def filled(row: Row, role: str, name: str, *, numbers: bool = False) -> str:
-    """The text of a cell that must not be empty. Raises Unfit."""
-    text = text_of(row.get(role), numbers=numbers)
-    if not text:
-        raise Unfit(f"{name} is empty.")
-    return text
-
-
-def text_of(value: Any, *, numbers: bool = False) -> str:
-    """A cell as clean text; empty when there is none. Raises Unfit for what is not text or looks like a chat template."""
-    if value is None:
-        return ""
-    if numbers and isinstance(value, (bool, int, float)):
-        value = str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
-    if not isinstance(value, str):
-        kind = "a number" if isinstance(value, (bool, int, float)) else "a list or an object"
-        raise Unfit(f"It holds {kind} where a text should be.")
-    if len(value) > MAX_LENGTH:
-        raise Unfit(f"A text is longer than {MAX_LENGTH:,} characters.")
-    # half of a surrogate pair stands for nothing, and no tokenizer takes it
-    text = value.encode("utf-8", "ignore").decode("utf-8").replace("\x00", "").replace("\r\n", "\n").strip("\ufeff\u200b").strip()
-    if marker := find_marker(text):
-        raise Unfit(f"It holds “{marker}”, a sign that chat templates put between turns. Take it out.")
-    return text
-
-
-def turn(role: str, content: str) -> Message:
-    """One message."""
-    return {"role": role, "content": content}
 
 
 def excerpt(row: Row, mapping: Mapping) -> str:

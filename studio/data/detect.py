@@ -2,81 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Any
 
-from studio.data.names import KINDS, exactly, loosely, words_of
+from studio.data.convert import TEMPLATED
+from studio.data.dialogues import count_speakers, guess_me, guess_skipped, is_dialogue
+from studio.data.formats import FORMATS, Choices, Mapping, Sure
+from studio.data.names import KINDS, SECOND_TEXTS, exactly, loosely, words_of
 from studio.data.readers.reading import Reading, is_number
+from studio.data.templates import find_template
 from studio.errors import StudioError
 
-Sure = Literal["certain", "likely", "guess"]
+__all__ = ["FORMATS", "Choices", "Mapping", "detect", "settle"]
 
 SAMPLE = 500  # rows looked at
 FEW = 20  # different values a list of labels may always have
 SAME = 5  # rows from which on a column that always says the same says nothing
+YES_NO = {"true", "false", "0", "1"}
 SHORT = 60  # characters; a label is a word or two
-
-
-@dataclass(frozen=True)
-class Role:
-    """One part of an example that a column can give."""
-
-    key: str
-    label: str
-    required: bool = True
-
-
-@dataclass(frozen=True)
-class Format:
-    """A way to write examples. `label` is for the person; `roles` are what columns can be chosen for."""
-
-    key: str
-    label: str
-    roles: tuple[Role, ...]
-
-    @property
-    def required(self) -> tuple[str, ...]:
-        """The roles that need a column."""
-        return tuple(role.key for role in self.roles if role.required)
-
-    @property
-    def optional(self) -> tuple[str, ...]:
-        """The roles that may have one."""
-        return tuple(role.key for role in self.roles if not role.required)
-
-
-SYSTEM = Role("system", "What it is told first", required=False)
-
-FORMATS: dict[str, Format] = {
-    item.key: item
-    for item in (
-        Format("pairs", "Questions and answers", (Role("question", "Question"), Role("answer", "Answer"), SYSTEM)),
-        Format(
-            "instruction",
-            "Instructions with an optional text to work on",
-            (Role("instruction", "Instruction"), Role("input", "Text to work on", False), Role("output", "Answer"), SYSTEM),
-        ),
-        Format("prompt", "Beginnings and how they go on", (Role("prompt", "Beginning"), Role("completion", "Rest"))),
-        Format("messages", "Chats (OpenAI style)", (Role("messages", "Chat"), SYSTEM, Role("answer", "Last answer", False))),
-        Format(
-            "sharegpt",
-            "Chats (ShareGPT style)",
-            (Role("conversations", "Chat"), SYSTEM, Role("answer", "Last answer", False)),
-        ),
-        Format("labels", "Texts to sort", (Role("text", "Text"), Role("label", "Category"))),
-        Format("text", "Plain text, learned as it is", (Role("text", "Text"),)),
-    )
-}
-
-
-@dataclass(frozen=True)
-class Mapping:
-    """Which column plays which role of a format, how sure that is, and why."""
-
-    format: str
-    columns: dict[str, str] = field(default_factory=dict)
-    sure: Sure = "guess"
-    reason: str = ""
+ALWAYS_LABELS = ("label", "intent", "category", "class")  # categories by name, even where every row has the same
+CHOSEN_ONLY = "The answers marked as chosen are learned; the rejected ones are not used."
+TOOLS_AS_TEXT = "The use of tools is learned as text; nothing in this app runs a tool."
 
 
 @dataclass(frozen=True)
@@ -88,6 +34,7 @@ class Shape:
     mean_length: float
     distinct: int
     filled: int
+    is_yes_no: bool = False
 
     @property
     def is_text(self) -> bool:
@@ -95,42 +42,107 @@ class Shape:
         return self.texts >= 0.8
 
     @property
+    def is_constant(self) -> bool:
+        """Whether all rows say the same short thing."""
+        return self.distinct == 1 and self.mean_length <= SHORT
+
+    @property
     def is_label(self) -> bool:
         """Whether a few short values come again and again."""
         return 1 < self.distinct <= max(FEW, self.filled // 3) and self.mean_length <= SHORT
 
 
-def detect(reading: Reading) -> Mapping:
-    """The most likely meaning of the columns. Raises StudioError when no column holds text."""
-    found = by_chats(reading)
-    if found:
-        return found
-    shapes = {column: shape_of(reading, column) for column in reading.columns}
+def detect(reading: Reading, choices: Choices | None = None) -> Mapping:
+    """The most likely meaning of the columns, with what is chosen beside them. Raises StudioError when none holds text."""
+    choices = choices or Choices()
     if reading.kind == "text":
-        return Mapping("text", {"text": "text"}, "certain", "The file is plain text.")
-    return by_names(shapes) or by_shape(shapes)
+        return settle(reading, Mapping("text", {"text": "text"}, "certain", "The file is plain text.", choices))
+    found = by_chats(reading) or by_dialogues(reading)
+    if not found:
+        shapes = {column: shape_of(reading, column) for column in reading.columns}
+        found = by_preferences(shapes) or by_names(shapes) or by_shape(shapes)
+    return settle(reading, replace(found, choices=choices))
+
+
+def settle(reading: Reading, mapping: Mapping) -> Mapping:
+    """The mapping with what follows from its columns: who speaks, who is learned unless that is chosen, which template."""
+    notes = [mapping.reason]
+    column = mapping.columns.get("turns")
+    if mapping.format == "dialogue" and column in reading.columns:
+        speakers = count_speakers(row.get(column) for row in reading.rows)
+        usual = reading.me if reading.me in speakers else guess_me(speakers)
+        me = mapping.choices.me if mapping.choices.me in speakers else usual
+        skip = guess_skipped(speakers, me) if mapping.choices.skip is None else mapping.choices.skip
+        notes.append(f"The model learns to answer as “{me[:40]}”.")
+        if skip:
+            notes.append(f"What “{'”, “'.join(name[:40] for name in skip)}” says is left out.")
+        mapping = replace(mapping, speakers=speakers, choices=replace(mapping.choices, me=me, skip=skip))
+    columns = [mapping.columns.get(role) for role in TEMPLATED.get(mapping.format, ())]
+    texts = ("\n".join(str(row.get(column) or "") for column in columns) for row in reading.rows[:SAMPLE]) if columns else ()
+    if found := find_template(texts):
+        of = f"all {found.total:,}" if found.count == found.total else f"{found.count:,} of {found.total:,}"
+        notes.append(f"The chat template “{found.label}” is already written into {of} rows looked at.")
+        mapping = replace(mapping, template=found.key)
+    return replace(mapping, reason=" ".join(filter(None, notes)))
 
 
 def by_chats(reading: Reading) -> Mapping | None:
-    """A column that holds whole conversations."""
-    for column in reading.columns:
-        values = [row[column] for row in reading.rows[:SAMPLE] if row.get(column)]
-        turns = [value[0] for value in values if isinstance(value, list) and value and isinstance(value[0], dict)]
-        if not turns or len(turns) < len(values) / 2:
+    """A column that holds whole conversations; where answers are ranked, the one before the chosen answer."""
+    named = {column.lower(): column for column in reading.columns}
+    signs = {column: sign for column in reading.columns if (sign := sign_of(reading, column))}
+    chosen = next((named[key] for key in ("chosen", "completion") if key in named), "")
+    talks = [column for column in signs if column not in (chosen, named.get("rejected"))]
+    whole = chosen if chosen in signs and not talks else ""
+    for column in [*talks, whole]:
+        if not column:
             continue
-        for key, role, sign in (("messages", "messages", "role"), ("sharegpt", "conversations", "from")):
-            if sum(sign in turn for turn in turns) <= len(turns) / 2:
-                continue
-            columns = {role: column}
-            more = {words: name for name in reading.columns for words in (name.lower(),) if words in ("system", "chosen")}
-            reason = f"The column “{column}” holds chats whose turns are named by “{sign}”."
-            if "system" in more:
-                columns["system"] = more["system"]
-            if "chosen" in more:
-                columns["answer"] = more["chosen"]
-                reason += " The answers marked as chosen are learned; the rejected ones are not used."
-            return Mapping(key, columns, "certain" if exactly(column, role) else "likely", reason)
+        key, role = ("messages", "messages") if signs[column] == "role" else ("sharegpt", "conversations")
+        columns = {role: column}
+        notes = [f"The column “{column}” holds chats whose turns are named by “{signs[column]}”."]
+        if chosen and column != chosen:
+            columns["answer"] = chosen
+        if chosen and "rejected" in named:
+            notes.append(CHOSEN_ONLY)
+        if "system" in named:
+            columns["system"] = named["system"]
+        if tools := next((named[name] for name in ("tools", "functions") if name in named), ""):
+            columns["tools"] = tools
+            notes.append(TOOLS_AS_TEXT)
+        return Mapping(key, columns, "certain" if exactly(column, role) else "likely", " ".join(notes))
     return None
+
+
+def sign_of(reading: Reading, column: str) -> str:
+    """What names the speaker of the turns in a column of chats: "role" or "from"; empty for any other column."""
+    values = [row[column] for row in reading.rows[:SAMPLE] if row.get(column)]
+    turns = [value[0] for value in values if isinstance(value, list) and value and isinstance(value[0], dict)]
+    if not turns or len(turns) < len(values) / 2:
+        return ""
+    return next((sign for sign in ("role", "from") if sum(sign in turn for turn in turns) > len(turns) / 2), "")
+
+
+def by_dialogues(reading: Reading) -> Mapping | None:
+    """A column of chats between people: turns with a speaker and words."""
+    for column in reading.columns:
+        named = column == "turns"
+        if is_dialogue([row[column] for row in reading.rows[:SAMPLE] if row.get(column)], named=named):
+            reason = f"The column “{column}” holds chats in which each turn names its speaker."
+            return Mapping("dialogue", {"turns": column}, "certain" if named else "likely", reason)
+    return None
+
+
+def by_preferences(shapes: dict[str, Shape]) -> Mapping | None:
+    """Two answers to each question, one chosen and one rejected: the chosen one is the answer."""
+    named = {words_of(name): name for name, shape in shapes.items() if shape.is_text}
+    chosen, rejected = named.get("chosen"), named.get("rejected")
+    if not chosen or not rejected:
+        return None
+    others = {name: shape for name, shape in shapes.items() if name not in (chosen, rejected)}
+    found = by_names(others | {"answer": shapes[chosen]})
+    if found is None or "answer" not in found.columns.values():
+        return Mapping("text", {"text": chosen}, "likely", CHOSEN_ONLY)
+    columns = {role: chosen if name == "answer" else name for role, name in found.columns.items()}
+    return Mapping(found.format, columns, found.sure, f"{called(columns)} {CHOSEN_ONLY}")
 
 
 def by_names(shapes: dict[str, Shape]) -> Mapping | None:
@@ -152,6 +164,8 @@ def by_names(shapes: dict[str, Shape]) -> Mapping | None:
     completion = next((name for name in valued if name.strip().lower() == "completion"), "")
     if prompt and completion:
         columns = {"prompt": prompt, "completion": completion}
+        if wanted := next((name for name in valued if name.lower() == "label" and shapes[name].is_yes_no), ""):
+            columns["wanted"] = wanted
         return Mapping("prompt", columns, "certain", called(columns))
     question, question_exact = pick([name for name in texts if name != answer], "question")
     question, question_exact = (question, question_exact) if question else (prompt or given, bool(prompt or given))
@@ -161,15 +175,36 @@ def by_names(shapes: dict[str, Shape]) -> Mapping | None:
     if question and answer:
         columns = {"question": question, "answer": answer} | extra
         return Mapping("pairs", columns, "certain" if question_exact and answer_exact else "likely", called(columns))
-    label = pick([name for name in valued if shapes[name].is_label], "label", loose=False)[0]
-    text, named = pick([name for name in texts if name != label], "text")
-    if label and (text or question or prompt):
-        columns = {"text": text or question or prompt, "label": label}
-        return Mapping("labels", columns, "certain" if named and not question else "likely", called(columns))
+    if found := by_labels(shapes, texts, valued):
+        return found
+    text = pick(texts, "text")[0]
     if text and answer and text != answer:
         columns = {"question": text, "answer": answer} | extra
         return Mapping("pairs", columns, "likely", called(columns))
     return None
+
+
+def by_labels(shapes: dict[str, Shape], texts: list[str], valued: list[str]) -> Mapping | None:
+    """One or two texts and the category they belong to, named by the columns."""
+    label = pick([name for name in valued if shapes[name].is_label], "label", loose=False)[0]
+    same = [name for name in valued if words_of(name) in ALWAYS_LABELS and shapes[name].is_constant]
+    if not label and not same:
+        return None
+    label = label or same[0]
+    others = [name for name in texts if name != label]
+    named = {words_of(name): name for name in reversed(others)}
+    if pair := next((pair for pair in SECOND_TEXTS if all(word in named for word in pair)), ()):
+        columns = {"text": named[pair[0]], "second": named[pair[1]], "label": label}
+        return Mapping("labels", columns, "certain", called(columns))
+    question = pick(others, "question")[0]
+    text, exact = pick(others, "text")
+    text = text or question or next((found for kind in ("prompt", "input") if (found := pick(others, kind, loose=False)[0])), "")
+    if not text:
+        return None
+    columns = {"text": text, "label": label}
+    if same and label == same[0]:
+        return Mapping("labels", columns, "guess", f"{called(columns)} All rows looked at have the same category.")
+    return Mapping("labels", columns, "certain" if exact and not question else "likely", called(columns))
 
 
 def by_shape(shapes: dict[str, Shape]) -> Mapping:
@@ -227,6 +262,7 @@ def shape_of(reading: Reading, column: str) -> Shape:
         sum(map(len, shown)) / count,
         len(set(shown)),
         len(filled),
+        bool(shown) and {value.lower() for value in shown} <= YES_NO,
     )
 
 

@@ -8,7 +8,8 @@ NAMES: dict[str, str] = {
     "question": "question|questions|q|ask|asked|query|inquiry|enquiry|user|customer|human|problem|request|front|"
     "pregunta|frage|fragen|domanda|pergunta|vraag|вопрос|質問|问题|問題|질문|प्रश्न|سؤال",
     "answer": "answer|answers|a|reply|replies|response|responses|respond|completion|output|bot|assistant|agent|solution|target|"
-    "back|respuesta|antwort|antworten|réponse|reponse|risposta|resposta|antwoord|ответ|回答|答え|答案|답변|उत्तर|جواب|إجابة",
+    "back|respuesta|antwort|antworten|réponse|reponse|risposta|resposta|antwoord|ответ|回答|答え|答案|답변|उत्तर|جواب|إجابة|"
+    "entities|slots",
     "instruction": "instruction|instructions|task",
     "context": "context|passage|background",
     "prompt": "prompt|prompts",
@@ -21,6 +22,17 @@ NAMES: dict[str, str] = {
     "system": "system|system prompt",
 }
 """Kind of column -> its names, lower case, most telling first, separated by bars."""
+
+SECOND_TEXTS = (
+    ("sentence1", "sentence2"),
+    ("premise", "hypothesis"),
+    ("question1", "question2"),
+    ("question", "sentence"),
+    ("text1", "text2"),
+    ("sentence a", "sentence b"),
+    ("text a", "text b"),
+)
+"""Pairs of columns, in words, whose texts are sorted together; the first four are those of GLUE."""
 
 KINDS: dict[str, tuple[str, ...]] = {kind: tuple(names.split("|")) for kind, names in NAMES.items()}
 

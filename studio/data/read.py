@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from studio.data.exports.recognise import recognise_bytes, recognise_text
 from studio.data.names import is_known
 from studio.data.readers.columnar import read_columnar
 from studio.data.readers.delimited import find_delimiter, read_delimited
@@ -33,6 +34,8 @@ SUFFIXES = {
     ".xls": "xlsx",
     ".txt": "text",
     ".md": "text",
+    ".mbox": "text",
+    ".eml": "text",
 }
 """Suffix -> kind of reader."""
 
@@ -43,7 +46,7 @@ def read(path: Path, *, encoding: str = "", delimiter: str = "", sheet: str = ""
     Args:
         encoding: Read text in this encoding; empty finds it.
         delimiter: The sign between cells of a CSV; empty finds it.
-        sheet: The sheet of a workbook; empty finds it.
+        sheet: The sheet of a workbook, or the list of a JSON object; empty finds it.
         header: Whether the first row names the columns; None finds out.
     """
     path = Path(path)
@@ -65,21 +68,25 @@ def read(path: Path, *, encoding: str = "", delimiter: str = "", sheet: str = ""
         if kind == "parquet":
             return read_columnar(path, name)
         data = path.read_bytes()
+        if found := recognise_bytes(data, name):
+            return found
     except OSError as error:
         raise refusal(name, str(error.strerror or "It cannot be opened."), "Add the file again.") from error
-    text, found, notes = decode(data, name, encoding)
+    text, used, notes = decode(data, name, encoding)
     del data
-    return with_notes(read_text(text, name, kind, found, delimiter, header), notes)
+    return with_notes(read_text(text, name, kind, used, delimiter, header, sheet), notes)
 
 
-def read_text(text: str, name: str, kind: str, encoding: str, delimiter: str, header: bool | None) -> Reading:
-    """Rows of a text whose kind is known: csv, tsv, json or text."""
+def read_text(text: str, name: str, kind: str, encoding: str, delimiter: str, header: bool | None, sheet: str = "") -> Reading:
+    """Rows of a text whose kind is known: csv, tsv, json or text. An exported chat is known by its content."""
     if not text.strip():
         raise refusal(name, "It is empty.", "Add a file with at least one example.")
+    if found := recognise_text(text, name, encoding=encoding):
+        return found
     if kind == "text":
         return read_prose(text, name, encoding=encoding)
     if kind == "json":
-        return read_records(text, name, encoding=encoding)
+        return read_records(text, name, encoding=encoding, sheet=sheet)
     if kind == "tsv" and not delimiter and "\t" in text[: 2**16]:
         delimiter = "\t"
     return read_delimited(text, name, delimiter=delimiter, header=header, encoding=encoding)
@@ -98,6 +105,8 @@ def read_pasted(text: str) -> Reading:
         except StudioError:
             if text.lstrip()[:2] in ('{"', "[{"):
                 raise
+    if found := recognise_text(text, PASTED) or recognise_bytes(text.encode("utf-8", "replace"), PASTED):
+        return found
     return read_delimited(text, PASTED) if looks_like_table(text) else read_prose(text, PASTED)
 
 

@@ -11,6 +11,6 @@ naming   names of drafts and files, columns for another format
 
 from studio.drafts.naming import nice_name
 from studio.drafts.records import MOST_KEPT_ASIDE, Draft, Opened, Options
-from studio.drafts.store import Drafts
+from studio.drafts.store import GOALS, Drafts
 
-__all__ = ["MOST_KEPT_ASIDE", "Draft", "Drafts", "Opened", "Options", "nice_name"]
+__all__ = ["GOALS", "MOST_KEPT_ASIDE", "Draft", "Drafts", "Opened", "Options", "nice_name"]

@@ -10,7 +10,8 @@ from hashlib import blake2b
 from typing import Self
 
 from studio.data.convert import Converted, convert
-from studio.data.detect import Mapping, detect
+from studio.data.detect import Mapping, detect, settle
+from studio.data.formats import choices_of
 from studio.data.read import Reading
 from studio.data.split import assign, digests
 from studio.drafts.records import Draft
@@ -28,9 +29,10 @@ class Base:
     @classmethod
     def of(cls, draft: Draft, reading: Reading) -> Self:
         """The rows of a reading as the draft wants them. Raises StudioError when its columns do not fit."""
-        mapping = detect(reading)
+        choices = choices_of(draft.choices)
+        mapping = detect(reading, choices)
         if draft.format and (draft.format, draft.columns) != (mapping.format, dict(mapping.columns)):
-            mapping = Mapping(draft.format, dict(draft.columns), "chosen", "")
+            mapping = settle(reading, Mapping(draft.format, dict(draft.columns), "chosen", "", choices))
         return cls(mapping, convert(reading, mapping), draft.seed, draft.validation)
 
     @cached_property

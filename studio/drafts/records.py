@@ -31,7 +31,7 @@ class Options:
 class Draft:
     """What draft.json holds. `columns` maps a role to a column; with `format` empty both are detected.
 
-    `provenance` has what was said about where the rows come from, as a `Provenance` in JSON.
+    `choices` holds what was settled of `formats.Choices`. `provenance` has what was said about where the rows come from, as a `Provenance` in JSON.
     """
 
     id: str
@@ -41,6 +41,7 @@ class Draft:
     options: Options = field(default_factory=Options)
     format: str = ""
     columns: dict[str, str] = field(default_factory=dict)
+    choices: dict[str, Any] = field(default_factory=dict)
     seed: int = 42
     validation: float = 0.1
     parent: str = ""
@@ -92,6 +93,7 @@ def as_made(record: Dataset) -> dict[str, Any]:
     about = {"options": options, "seed": record.seed, "validation": record.validation, "parent": record.id}
     if record.mapping.get("format") in FORMATS:
         about |= {"format": record.mapping["format"], "columns": dict(record.mapping.get("columns") or {})}
+        about["choices"] = dict(record.mapping.get("choices") or {})
     return {**about, "provenance": record.provenance}
 
 

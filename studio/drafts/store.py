@@ -20,6 +20,7 @@ from typing import Any
 from studio import provenance
 from studio.data.detect import FORMATS
 from studio.data.edits import Edit, apply
+from studio.data.formats import choices_of
 from studio.data.read import Reading, read, read_pasted
 from studio.data.split import carry_over
 from studio.datasets import DatasetStore
@@ -142,7 +143,7 @@ class Drafts:
     def read_again(self, draft_id: str, **options: Any) -> Opened:
         """Read the file another way (encoding, delimiter, sheet, header). What the columns mean is detected anew."""
         draft = self.get(draft_id)
-        changed = replace(draft, options=replace(draft.options, **options), format="", columns={})
+        changed = replace(draft, options=replace(draft.options, **options), format="", columns={}, choices={})
         return self._keep(changed)
 
     def choose_format(self, draft_id: str, chosen: str) -> Opened:
@@ -161,6 +162,15 @@ class Drafts:
             raise StudioError("This column cannot be chosen.", "It is not in the file.", "Pick one from the list.")
         columns = columns_with(role, column, opened.mapping)
         return self._keep(replace(opened.draft, format=opened.mapping.format, columns=columns))
+
+    def choose(self, draft_id: str, **choices: Any) -> Opened:
+        """Settle what `formats.Choices` lists: who the model learns to be, whether a template is taken apart."""
+        draft = self.get(draft_id)
+        settled = choices_of({**draft.choices, **choices})
+        opened = self.open(draft_id)
+        if settled.me and settled.me not in opened.mapping.speakers:
+            raise StudioError("This person cannot be chosen.", "Nobody in the chats has this name.", "Pick one from the list.")
+        return self._keep(replace(draft, choices={**draft.choices, **choices}))
 
     def share_out(self, draft_id: str, *, validation: float, seed: int) -> Opened:
         """How many rows are kept aside, and by which draw."""
@@ -251,7 +261,7 @@ class Drafts:
             seed=draft.seed,
             validation=draft.validation,
             reading=opened.reading.summary(),
-            mapping={"format": opened.mapping.format, "columns": dict(opened.mapping.columns)},
+            mapping=opened.mapping.to_json(),
             goal=GOALS.get(opened.mapping.format, "questions"),
             provenance=provenance.with_files(self.origin(draft_id), [(draft.name, source)]),
             parent=draft.parent,

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from studio.data.convert import convert
 from studio.data.detect import FORMATS, detect
 from studio.data.read import read_pasted
 from studio.data.readers.reading import Reading
@@ -90,6 +91,79 @@ def test_an_exact_name_beats_a_longer_one() -> None:
 def test_other_formats_by_name(columns: dict[str, list[Any]], expected: tuple[str, dict[str, str]]) -> None:
     found = detect(table(**columns))
     assert (found.format, found.columns, found.sure) == (*expected, "certain")
+
+
+def preference(answers: list[Any], **before: list[Any]) -> Reading:
+    return table(**before, chosen=answers, rejected=answers[::-1])
+
+
+TALK = [[{"role": "user", "content": text}] for text in QUESTIONS]
+REPLIES = [[{"role": "assistant", "content": text}] for text in ANSWERS]
+WHOLE = [[*asked, *answered] for asked, answered in zip(TALK, REPLIES, strict=True)]
+SHARED = [[{"from": "human", "value": text}] for text in QUESTIONS]
+
+
+@pytest.mark.parametrize(
+    ("reading", "form", "columns"),
+    [
+        (preference(ANSWERS, prompt=QUESTIONS), "pairs", {"question": "prompt", "answer": "chosen"}),
+        (preference(ANSWERS, question=QUESTIONS), "pairs", {"question": "question", "answer": "chosen"}),
+        (
+            preference(ANSWERS, instruction=QUESTIONS, input=[""] * 12),
+            "instruction",
+            {"instruction": "instruction", "input": "input", "output": "chosen"},
+        ),
+        (preference(REPLIES, prompt=TALK), "messages", {"messages": "prompt", "answer": "chosen"}),
+        (preference(WHOLE, prompt=QUESTIONS), "messages", {"messages": "chosen"}),
+        (preference(WHOLE), "messages", {"messages": "chosen"}),
+        (
+            preference([{"from": "gpt", "value": text} for text in ANSWERS], conversations=SHARED),
+            "sharegpt",
+            {"conversations": "conversations", "answer": "chosen"},
+        ),
+        (preference(ANSWERS), "text", {"text": "chosen"}),
+    ],
+)
+def test_of_two_answers_the_chosen_one_is_learned(reading: Reading, form: str, columns: dict[str, str]) -> None:
+    found = detect(reading)
+    assert (found.format, found.columns) == (form, columns)
+    assert "chosen are learned; the rejected ones are not used" in found.reason
+    done = convert(reading, found)
+    assert len(done.examples) == 12
+    whole = done.examples[0].text or done.examples[0].messages[-1]["content"]
+    assert whole == ANSWERS[0]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("sentence1", "sentence2"),
+        ("premise", "hypothesis"),
+        ("question1", "question2"),
+        ("question", "sentence"),
+        ("text_a", "text_b"),
+    ],
+)
+@pytest.mark.parametrize("label", [[n % 3 for n in range(12)], ["yes", "no"] * 6])
+def test_two_texts_that_are_sorted_together(names: tuple[str, str], label: list[Any]) -> None:
+    reading = table(idx=NUMBERS, **{names[0]: QUESTIONS, f"original_{names[0]}": QUESTIONS, names[1]: ANSWERS}, label=label)
+    found = detect(reading)
+    assert (found.format, found.sure) == ("labels", "certain")
+    assert found.columns == {"text": names[0], "second": names[1], "label": "label"}
+    example = convert(reading, found).examples[1]
+    assert example.label == str(label[1]) and example.messages[0]["content"] == f"{QUESTIONS[1]}\n\n{ANSWERS[1]}"
+
+
+def test_answers_marked_as_not_wanted_are_not_learned() -> None:
+    reading = table(prompt=QUESTIONS, completion=ANSWERS, label=[True, False] * 6)
+    found = detect(reading)
+    assert found.columns == {"prompt": "prompt", "completion": "completion", "wanted": "label"}
+    assert len(convert(reading, found).examples) == 6
+
+
+def test_a_chat_as_prompt_and_completion() -> None:
+    found = detect(table(prompt=TALK, completion=REPLIES))
+    assert (found.format, found.columns) == ("messages", {"messages": "prompt", "answer": "completion"})
 
 
 @pytest.mark.parametrize("order", [("one", "two"), ("two", "one")])

@@ -211,7 +211,8 @@ def test_strange_json_values_do_not_crash(tmp_path: Path) -> None:
 def test_squad_is_flattened(tmp_path: Path) -> None:
     paragraph = {"context": "C.", "qas": [{"question": "Q?", "answers": [{"text": "A"}]}, {"question": "R?", "answers": []}]}
     found = read(write(tmp_path, "a.json", json.dumps({"data": [{"title": "T", "paragraphs": [paragraph, 5]}]})))
-    assert found.rows == [{"question": "Q?", "context": "C.", "answer": "A"}, {"question": "R?", "context": "C.", "answer": ""}]
+    assert found.rows == [{"question": "Q?", "context": "C.", "answer": "A"}]
+    assert [item.row for item in found.left_out] == [2]
 
 
 # --- Parquet and Excel ---------------------------------------------------------------------------------------------------

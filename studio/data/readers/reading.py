@@ -27,6 +27,7 @@ class Reading:
     """The rows of a file as they are, before anybody decides what they mean.
 
     `row_numbers` counts as a person would in the file: from 1, the header is 1. `notes` are sentences to show.
+    `me` is the speaker in an exported chat that is the file's owner or the assistant; empty where nothing says so.
     """
 
     kind: str
@@ -40,6 +41,7 @@ class Reading:
     header: bool = True
     left_out: tuple[LeftOut, ...] = ()
     notes: tuple[str, ...] = ()
+    me: str = ""
 
     def summary(self) -> dict[str, Any]:
         """What `dataset.json` keeps of the reading."""

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from studio.data.exports.recognise import recognise_json
 from studio.data.readers.reading import MAX_ROWS, MAX_VALUES, Reading, check_counts, column_names, refusal
+from studio.data.shapes import parts
+from studio.data.shapes.unfold import unfold
 from studio.records import LeftOut
 
 LONGEST_INT = 300  # digits; Python refuses to convert more than 4,300, and no example needs them
 TOO_DEEP = "It is nested too deeply."
-WRAPPERS = ("data", "rows", "train", "examples", "items", "records")
 
 
 class Decoder:
@@ -47,16 +49,24 @@ class Decoder:
             raise ValueError(place_of(error)) from error
 
 
-def read_records(text: str, name: str, *, encoding: str = "") -> Reading:
-    """Rows of a JSON or JSON lines text. Raises StudioError when no row can be found in it."""
+def read_records(text: str, name: str, *, encoding: str = "", sheet: str = "") -> Reading:
+    """Rows of a JSON or JSON lines text. Raises StudioError when no row can be found in it.
+
+    Args:
+        sheet: Which of several lists in one object to read; empty finds it.
+    """
     if sum(map(text.count, ",[{\n")) > MAX_VALUES:
         raise refusal(name, f"It has more than {MAX_VALUES:,} values.", "Split it into smaller files and use one of them.")
     decoder = Decoder()
     notes: list[str] = []
     left_out: list[LeftOut] = []
     kind = "json"
+    lists = Lists(sheet)
     try:
-        items, numbers = items_of(decoder.decode(text), name, notes)
+        whole = decoder.decode(text)
+        if found := recognise_json(whole, name, encoding=encoding):
+            return found
+        items, numbers = items_of(whole, name, notes, lists)
     except ValueError as error:
         found = lines_of(decoder, text, left_out) if looks_like_lines(text) else None
         if found:
@@ -67,7 +77,7 @@ def read_records(text: str, name: str, *, encoding: str = "") -> Reading:
         if not items:
             fix = "Save the examples again as JSON, or use a table."
             raise refusal(name, str(error), fix) from error
-    items, numbers = as_objects(items, numbers, left_out, notes)
+    items, numbers = as_objects(*unfold(items, numbers, left_out, notes), left_out)
     if not items:
         why = f"Row {left_out[0].row}: {left_out[0].reason}" if left_out else "It holds no rows."
         raise refusal(name, why, "Each example must be an object such as {“question”: …, “answer”: …}.")
@@ -82,24 +92,33 @@ def read_records(text: str, name: str, *, encoding: str = "") -> Reading:
         [{names[key]: value for key, value in item.items()} for item in items],
         numbers,
         encoding=encoding,
+        sheet=lists.chosen,
+        sheets=lists.names,
         left_out=tuple(sorted(left_out, key=lambda item: item.row)),
         notes=tuple(notes),
     )
 
 
-def items_of(whole: Any, name: str, notes: list[str]) -> tuple[list[Any], list[int]]:
+@dataclass
+class Lists:
+    """Which of several lists of one object was read: like the sheets of a workbook."""
+
+    chosen: str = ""
+    names: tuple[str, ...] = ()
+
+
+def items_of(whole: Any, name: str, notes: list[str], lists: Lists) -> tuple[list[Any], list[int]]:
     """The rows inside a JSON value: a list, a wrapped list, or columns. Raises StudioError for anything else."""
     if isinstance(whole, dict):
-        whole = unwrapped(whole, notes)
+        whole = unwrapped(whole, name, notes, lists)
     if not isinstance(whole, list):
         raise refusal(name, "It holds a single value, not a list of examples.", "Put the examples into a list: [ … ].")
     check_counts(name, len(whole), 0)
-    flat = [row for item in whole for row in from_paragraphs(item)] if is_squad(whole) else whole
-    return flat, list(range(1, len(flat) + 1))
+    return whole, list(range(1, len(whole) + 1))
 
 
-def unwrapped(whole: dict[str, Any], notes: list[str]) -> list[Any]:
-    """The list of rows in an object: columns, the list under a usual or the longest key, or the object as the only row."""
+def unwrapped(whole: dict[str, Any], name: str, notes: list[str], lists_read: Lists) -> list[Any]:
+    """The list of rows in an object: columns, one of its lists, or the object as the only row. Raises StudioError."""
     values = list(whole.values())
     if values and all(isinstance(value, dict) for value in values):  # columns by row number, as pandas writes them
         keys = list(values[0])
@@ -113,35 +132,24 @@ def unwrapped(whole: dict[str, Any], notes: list[str]) -> list[Any]:
     inside = {key: value for key, value in lists.items() if isinstance(value[0], (dict, list))}
     if not inside:
         return next(iter(lists.values())) if len(lists) == len(whole) == 1 else [whole]
-    chosen = next((key for key in WRAPPERS if key in inside), max(inside, key=lambda key: len(inside[key])))
-    if len(inside) > 1:
-        others = ", ".join(key for key in inside if key != chosen)[:200]
+    if len(inside) == 1:
+        return next(iter(inside.values()))
+    names = parts.choices_of(inside)
+    chosen = lists_read.chosen or parts.usual_choice(inside)
+    if chosen not in names:
+        raise refusal(name, f"It holds no list “{chosen[:60]}”.", f"Pick one of these: {', '.join(names)[:200]}.")
+    lists_read.chosen, lists_read.names = chosen, names
+    others = ", ".join(key for key in inside if key != chosen)[:200]
+    if chosen == parts.TOGETHER:
+        notes.append(f"The file holds several lists, which were read one after another: {others}.")
+    else:
         notes.append(f"The list “{chosen[:60]}” was read. The file holds others, too: {others}.")
-    return inside[chosen]
+    return parts.rows_of(inside, chosen)
 
 
 def plain_values(lists: dict[str, list[Any]]) -> bool:
     """Whether every list holds values rather than rows or conversations."""
     return all(not isinstance(value, (dict, list)) for values in lists.values() for value in values)
-
-
-def is_squad(items: Sequence[Any]) -> bool:
-    """Whether these are SQuAD articles: paragraphs with a context and questions."""
-    return all(isinstance(item, dict) and isinstance(item.get("paragraphs"), list) for item in items) and bool(items)
-
-
-def from_paragraphs(article: dict[str, Any]) -> list[dict[str, Any]]:
-    """Question, context and first answer of every question of a SQuAD article."""
-    rows = []
-    for paragraph in article["paragraphs"]:
-        asked = paragraph.get("qas") if isinstance(paragraph, dict) else None
-        for item in asked if isinstance(asked, list) else []:
-            answers = item.get("answers") if isinstance(item, dict) else None
-            first = answers[0] if isinstance(answers, list) and answers else None
-            answer = first.get("text", "") if isinstance(first, dict) else ""
-            question = item.get("question", "") if isinstance(item, dict) else ""
-            rows.append({"question": question, "context": paragraph.get("context", ""), "answer": answer})
-    return rows
 
 
 def looks_like_lines(text: str) -> bool:
@@ -190,9 +198,7 @@ def salvaged(decoder: Decoder, text: str, left_out: list[LeftOut]) -> tuple[list
     return items, list(range(1, len(items) + 1))
 
 
-def as_objects(
-    items: list[Any], numbers: list[int], left_out: list[LeftOut], notes: list[str]
-) -> tuple[list[dict[str, Any]], list[int]]:
+def as_objects(items: list[Any], numbers: list[int], left_out: list[LeftOut]) -> tuple[list[dict[str, Any]], list[int]]:
     """Rows as objects: texts get the column "text", lists of turns "messages", lists of values numbered columns."""
     kept: list[dict[str, Any]] = []
     kept_numbers: list[int] = []
