@@ -31,7 +31,8 @@ class Options:
 class Draft:
     """What draft.json holds. `columns` maps a role to a column; with `format` empty both are detected.
 
-    `choices` holds what was settled of `formats.Choices`. `provenance` has what was said about where the rows come from, as a `Provenance` in JSON.
+    `choices` holds what was settled of `formats.Choices`. `provenance` has what was said about where the rows come from, as a
+    `Provenance` in JSON.
     """
 
     id: str
