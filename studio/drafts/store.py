@@ -250,7 +250,7 @@ class Drafts:
             format=opened.mapping.format,
             seed=draft.seed,
             validation=draft.validation,
-            reading=opened.reading.summary(),
+            reading={**opened.reading.summary(), "options": asdict(draft.options)},
             mapping={"format": opened.mapping.format, "columns": dict(opened.mapping.columns)},
             goal=GOALS.get(opened.mapping.format, "questions"),
             provenance=provenance.with_files(self.origin(draft_id), [(draft.name, source)]),
