@@ -62,5 +62,6 @@ def save_sample(workspace: Workspace, name: str) -> Dataset:
             machine_written=about["machine_written"],
             original_file=path.name,
             original_sha256=digest,
+            files=({"name": path.name, "sha256": digest},),
         ),
     )

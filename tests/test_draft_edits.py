@@ -185,11 +185,11 @@ def test_edits_of_other_columns_do_not_count_and_come_back(drafts: Drafts) -> No
     edited = drafts.change_row(draft_id, 1, pair("Q", "A"))
     other = drafts.choose_column(draft_id, "answer", "note")
     assert answers(other)[1] == "note 2" and len(other.rows) == 21
-    assert other.notes[0].startswith("1 changes do not count now")
+    assert other.notes[0].startswith("Earlier changes that do not count now: 1.")
     drafts.remove_rows(draft_id, [0])
     back = drafts.choose_column(draft_id, "answer", "answer")
     assert back.rows == edited.rows
-    assert back.notes[0].startswith("1 changes do not count now")
+    assert back.notes[0].startswith("Earlier changes that do not count now: 1.")
     record = drafts.save(draft_id)
     again = drafts.take_dataset(record.id)
     assert again.rows == edited.rows and again.notes == ()
@@ -211,6 +211,18 @@ def test_a_saved_set_is_edited_further(drafts: Drafts) -> None:
     read_anew = drafts.take_dataset(second.id).draft.id
     plain = drafts.read_again(read_anew, header=False)
     assert len(plain.rows) == len(plain.converted.examples) and plain.notes
+
+
+def test_a_file_whose_letters_were_guessed_is_edited_further(drafts: Drafts) -> None:
+    path = drafts.workspace.root / "uploads" / "abc" / "old.csv"
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(
+        b"question,answer\n" + "Où, et à quelle heure êtes-vous là ?".encode().replace(b",", b"") * 3 + b"\xff,Oui.\nB?,C.\n"
+    )
+    draft_id = drafts.take_upload(path).draft.id
+    end = drafts.change_row(draft_id, 1, pair("B?", "D."))
+    again = drafts.take_dataset(drafts.save(draft_id).id)
+    assert (again.rows, again.notes, again.draft.options) == (end.rows, (), end.draft.options)
 
 
 def test_nothing_is_left_when_every_row_is_taken_out(drafts: Drafts) -> None:

@@ -23,8 +23,8 @@ from studio.records import Example
 from studio.workspace import append_json, json_lines
 
 NOT_COUNTED = (
-    "{count:,} changes do not count now: they were made while the file was read in another way, or with other columns. "
-    "Choose as before to have them back."
+    "Earlier changes that do not count now: {count:,}. They were made while the file was read in another way, or with other "
+    "columns. Choose as before to have them back."
 )
 STEPS = {"undo": Log.undo, "redo": Log.redo}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from studio.data.convert import Converted
@@ -84,14 +84,9 @@ class Opened:
 
 def as_made(record: Dataset) -> dict[str, Any]:
     """The fields of a draft that begins as a data set was made."""
-    how = record.reading
-    options = Options(
-        encoding=str(how.get("encoding") or ""),
-        delimiter=str(how.get("delimiter") or ""),
-        sheet=str(how.get("sheet") or ""),
-        header=how.get("header") if isinstance(how.get("header"), bool) else None,
-    )
-    about = {"options": options, "seed": record.seed, "validation": record.validation, "parent": record.id}
+    names = {item.name for item in fields(Options)}
+    chosen = {name: value for name, value in record.reading.get("options", {}).items() if name in names}
+    about = {"options": Options(**chosen), "seed": record.seed, "validation": record.validation, "parent": record.id}
     if record.mapping.get("format") in FORMATS:
         about |= {"format": record.mapping["format"], "columns": dict(record.mapping.get("columns") or {})}
         about["choices"] = dict(record.mapping.get("choices") or {})

@@ -260,7 +260,7 @@ class Drafts:
             format=opened.mapping.format,
             seed=draft.seed,
             validation=draft.validation,
-            reading=opened.reading.summary(),
+            reading={**opened.reading.summary(), "options": asdict(draft.options)},
             mapping=opened.mapping.to_json(),
             goal=GOALS.get(opened.mapping.format, "questions"),
             provenance=provenance.with_files(self.origin(draft_id), [(draft.name, source)]),

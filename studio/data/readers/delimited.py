@@ -67,7 +67,7 @@ def read_delimited(text: str, name: str, *, delimiter: str = "", header: bool | 
         raise refusal(name, "It has a header but no rows below it.", "Add at least one example.")
     rows, numbers, left_out = fit(body, columns, notes)
     if guarded := unguard(rows):
-        notes.append(f"{guarded:,} cells began with an apostrophe that keeps spreadsheets from calculating. It was taken off.")
+        notes.append(f"Apostrophes that keep spreadsheets from calculating were taken off: {guarded:,}.")
     left_out = sorted([*parsed.left_out, *left_out], key=lambda item: item.row)
     if not rows:
         raise refusal(name, f"No row could be used. Row {left_out[0].row}: {left_out[0].reason}", "Mend the file.")
