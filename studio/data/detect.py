@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -57,10 +58,10 @@ def detect(reading: Reading, choices: Choices | None = None) -> Mapping:
     choices = choices or Choices()
     if reading.kind == "text":
         return settle(reading, Mapping("text", {"text": "text"}, "certain", "The file is plain text.", choices))
-    found = by_chats(reading) or by_dialogues(reading)
+    found = by_chats(reading) or by_dialogues(reading, [name for name in reading.columns if is_talk(name)])
     if not found:
         shapes = {column: shape_of(reading, column) for column in reading.columns}
-        found = by_preferences(shapes) or by_names(shapes) or by_shape(shapes)
+        found = by_preferences(shapes) or by_names(shapes) or by_dialogues(reading, reading.columns) or by_shape(shapes)
     return settle(reading, replace(found, choices=choices))
 
 
@@ -77,8 +78,8 @@ def settle(reading: Reading, mapping: Mapping) -> Mapping:
         if skip:
             notes.append(f"What “{'”, “'.join(name[:40] for name in skip)}” says is left out.")
         mapping = replace(mapping, speakers=speakers, choices=replace(mapping.choices, me=me, skip=skip))
-    columns = [mapping.columns.get(role) for role in TEMPLATED.get(mapping.format, ())]
-    texts = ("\n".join(str(row.get(column) or "") for column in columns) for row in reading.rows[:SAMPLE]) if columns else ()
+    cells = [mapping.columns.get(role) for role in TEMPLATED.get(mapping.format, ())]
+    texts = ("\n".join(str(row.get(cell) or "") for cell in cells) for row in reading.rows[:SAMPLE]) if cells else ()
     if found := find_template(texts):
         of = f"all {found.total:,}" if found.count == found.total else f"{found.count:,} of {found.total:,}"
         notes.append(f"The chat template “{found.label}” is already written into {of} rows looked at.")
@@ -90,26 +91,30 @@ def by_chats(reading: Reading) -> Mapping | None:
     """A column that holds whole conversations; where answers are ranked, the one before the chosen answer."""
     named = {column.lower(): column for column in reading.columns}
     signs = {column: sign for column in reading.columns if (sign := sign_of(reading, column))}
-    chosen = next((named[key] for key in ("chosen", "completion") if key in named), "")
-    talks = [column for column in signs if column not in (chosen, named.get("rejected"))]
-    whole = chosen if chosen in signs and not talks else ""
-    for column in [*talks, whole]:
-        if not column:
-            continue
-        key, role = ("messages", "messages") if signs[column] == "role" else ("sharegpt", "conversations")
-        columns = {role: column}
-        notes = [f"The column “{column}” holds chats whose turns are named by “{signs[column]}”."]
-        if chosen and column != chosen:
-            columns["answer"] = chosen
-        if chosen and "rejected" in named:
-            notes.append(CHOSEN_ONLY)
-        if "system" in named:
-            columns["system"] = named["system"]
-        if tools := next((named[name] for name in ("tools", "functions") if name in named), ""):
-            columns["tools"] = tools
-            notes.append(TOOLS_AS_TEXT)
-        return Mapping(key, columns, "certain" if exactly(column, role) else "likely", " ".join(notes))
-    return None
+    chosen, rejected = named.get("chosen", ""), named.get("rejected", "")
+    column = next((name for name in signs if name not in (chosen, rejected)), "")
+    if chosen in signs and (not column or has_question(reading, chosen)):  # then it is no answer but a chat with one
+        column = chosen
+    if not column:
+        return None
+    answer = chosen or (named.get("completion", "") if column.lower() == "prompt" else "")
+    tools = next((named[name] for name in ("tools", "functions") if name in named), "")
+    key, role = ("messages", "messages") if signs[column] == "role" else ("sharegpt", "conversations")
+    more = {"answer": answer if answer != column else "", "system": named.get("system", ""), "tools": tools}
+    notes = [
+        f"The column “{column}” holds chats whose turns are named by “{signs[column]}”.",
+        CHOSEN_ONLY if chosen and rejected else "",
+        TOOLS_AS_TEXT if tools else "",
+    ]
+    columns = {role: column} | {part: name for part, name in more.items() if name}
+    return Mapping(key, columns, "certain" if exactly(column, role) else "likely", " ".join(filter(None, notes)))
+
+
+def has_question(reading: Reading, column: str) -> bool:
+    """Whether the chats in a column hold what was asked, too, going by the first of them."""
+    chat = next((row[column] for row in reading.rows if isinstance(row.get(column), list) and row[column]), [])
+    names = {str(turn.get("role", turn.get("from"))).lower() for turn in chat if isinstance(turn, dict)}
+    return bool(names & {"user", "human"})
 
 
 def sign_of(reading: Reading, column: str) -> str:
@@ -121,14 +126,18 @@ def sign_of(reading: Reading, column: str) -> str:
     return next((sign for sign in ("role", "from") if sum(sign in turn for turn in turns) > len(turns) / 2), "")
 
 
-def by_dialogues(reading: Reading) -> Mapping | None:
-    """A column of chats between people: turns with a speaker and words."""
-    for column in reading.columns:
-        named = column == "turns"
-        if is_dialogue([row[column] for row in reading.rows[:SAMPLE] if row.get(column)], named=named):
+def by_dialogues(reading: Reading, columns: Sequence[str]) -> Mapping | None:
+    """The first of the columns that holds chats between people: turns with a speaker and words."""
+    for column in columns:
+        if is_dialogue([row[column] for row in reading.rows[:SAMPLE] if row.get(column)], named=is_talk(column)):
             reason = f"The column “{column}” holds chats in which each turn names its speaker."
-            return Mapping("dialogue", {"turns": column}, "certain" if named else "likely", reason)
+            return Mapping("dialogue", {"turns": column}, "certain" if is_talk(column) else "likely", reason)
     return None
+
+
+def is_talk(column: str) -> bool:
+    """Whether a column is called a conversation; others may hold pairs of quite another kind."""
+    return words_of(column) in ("turns", *KINDS["conversations"])
 
 
 def by_preferences(shapes: dict[str, Shape]) -> Mapping | None:

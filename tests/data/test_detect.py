@@ -115,6 +115,7 @@ SHARED = [[{"from": "human", "value": text}] for text in QUESTIONS]
         ),
         (preference(REPLIES, prompt=TALK), "messages", {"messages": "prompt", "answer": "chosen"}),
         (preference(WHOLE, prompt=QUESTIONS), "messages", {"messages": "chosen"}),
+        (preference(WHOLE, prompt=QUESTIONS, messages=WHOLE), "messages", {"messages": "chosen"}),
         (preference(WHOLE), "messages", {"messages": "chosen"}),
         (
             preference([{"from": "gpt", "value": text} for text in ANSWERS], conversations=SHARED),

@@ -135,6 +135,13 @@ def test_other_lists_are_no_dialogues(column: Any) -> None:
         assert "No column holds text" in error.what
 
 
+def test_pairs_beside_a_question_and_an_answer_are_no_dialogue() -> None:
+    rows = [{"tags": [["size", "L"], ["color", "red"]], "question": f"Which {n}?", "answer": f"This one {n}."} for n in range(9)]
+    assert detect(Reading("json", ("tags", "question", "answer"), rows, list(range(9)))).format == "pairs"
+    named = [{"dialogue": row["tags"], "question": "Which?", "answer": "This."} for row in rows]
+    assert detect(Reading("json", ("dialogue", "question", "answer"), named, list(range(9)))).sure == "certain"
+
+
 @pytest.mark.parametrize(
     "values", [{"me": 5}, {"skip": "agent"}, {"skip": [5]}, {"strip_template": "yes"}, {"other": 1}, {"tools_as_text": 1}]
 )

@@ -55,7 +55,7 @@ def read_chats(
     check_counts(name, len(rows), 2)
     if pause is not None:
         hours = pause / 3600
-        said = f"The chat was cut into {len(rows):,} exchanges: at pauses of {hours:g} hours, and where one grew long."
+        said = f"Exchanges read: {len(rows):,}. The chat was cut at pauses of {hours:g} hours, and where one grew long."
         notes = (*notes, said)
     columns = ("turns", "chat") if any("chat" in row for row in rows) else ("turns",)
     return Reading(kind, columns, rows, numbers, header=False, notes=tuple(notes), me=me)

@@ -60,7 +60,7 @@ def test_many_short_messages_are_cut_by_length() -> None:
 
 def test_the_number_of_hours_is_said() -> None:
     found = read_chats("test", "a.txt", [Chat("Bakery", said((0, "A", "x"), (1, "B", "y")))], pause=7200)
-    assert found.notes == ("The chat was cut into 1 exchanges: at pauses of 2 hours, and where one grew long.",)
+    assert found.notes == ("Exchanges read: 1. The chat was cut at pauses of 2 hours, and where one grew long.",)
     assert found.columns == ("turns", "chat") and found.rows[0]["chat"] == "Bakery"
 
 
