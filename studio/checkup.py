@@ -32,7 +32,7 @@ class Checkup:
     """One look. `progress` is (rows done, rows to do, name of the check); `findings` is None until it came to its end."""
 
     def __init__(self, ids: Sequence[int], rows: Sequence[Example], about: Callable[[], About]) -> None:
-        self.rows, self._ids, self._about = rows, ids, about
+        self.rows, self.row_ids, self._about = rows, ids, about
         self.progress: tuple[int, int, str] = (0, 0, "")
         self.findings: list[Finding] | None = None
         self.error: StudioError | None = None
@@ -49,11 +49,11 @@ class Checkup:
 
     def ids(self, finding: Finding) -> list[int]:
         """The ids of the rows that a finding is about."""
-        return [self._ids[place] for place in finding.rows]
+        return [self.row_ids[place] for place in finding.rows]
 
     def mended(self, finding: Finding, remedy: str) -> dict[int, Example | None]:
         """What the rows become by a remedy, by id; None takes a row out."""
-        return {self._ids[place]: row for place, row in checks.mend(self.rows, finding, remedy).items()}
+        return {self.row_ids[place]: row for place, row in checks.mend(self.rows, finding, remedy).items()}
 
     def _tell(self, done: int, whole: int, name: str) -> None:
         if self._cancelled.is_set():
@@ -86,11 +86,11 @@ def state_of(opened: Opened) -> str:
 class Checkups:
     """The looks of one workspace. Safe to use from several threads.
 
-    `lengths(model_id, rows)` gives the tokens of each row, or nothing where they cannot be known yet.
+    `lengths(model_id, rows)` gives the tokens of each row, or nothing where they cannot be known yet, which `countable` tells.
     """
 
-    def __init__(self, drafts: Drafts, datasets: DatasetStore, lengths: Lengths) -> None:
-        self.drafts, self.datasets, self.lengths = drafts, datasets, lengths
+    def __init__(self, drafts: Drafts, datasets: DatasetStore, lengths: Lengths, countable: Callable[[str], bool]) -> None:
+        self.drafts, self.datasets, self.lengths, self.countable = drafts, datasets, lengths, countable
         self._looks: OrderedDict[tuple[Any, ...], Checkup] = OrderedDict()
         self._gate = threading.Lock()
 
@@ -101,17 +101,21 @@ class Checkups:
         """
         opened = self.drafts.open(draft_id) if draft_id else None
         item = draft_id or dataset_id
-        key = (item, state_of(opened) if opened else "", model_id)
+        key = (item, state_of(opened) if opened else "", model_id, self.countable(model_id))
         with self._gate:
             if key not in self._looks:
-                for (other, *_), look in self._looks.items():
-                    if other == item:
-                        look.cancel()
+                for other in [other for other in self._looks if other[0] == item]:
+                    self._looks.pop(other).cancel()
                 self._looks[key] = self._of_draft(opened, model_id) if opened else self._of_set(str(dataset_id), model_id)
             self._looks.move_to_end(key)
             while len(self._looks) > KEPT:
                 self._looks.popitem(last=False)[1].cancel()
             return self._looks[key]
+
+    def current(self, look: Checkup) -> bool:
+        """Whether the rows are still those of this look."""
+        with self._gate:
+            return any(known is look for known in self._looks.values())
 
     def _of_draft(self, opened: Opened, model_id: str) -> Checkup:
         goal = GOALS.get(opened.mapping.format, "questions")

@@ -76,7 +76,7 @@ class Studio:
         engine = ChatEngine(workspace, runs, catalog, lease)
         jobs = TrainingJobs(runs, datasets, catalog, make_room=engine.close)
         drafts, tokens = Drafts(workspace, datasets), Tokens(datasets, catalog)
-        checkups = Checkups(drafts, datasets, tokens.lengths)
+        checkups = Checkups(drafts, datasets, tokens.lengths, tokens.countable)
         return cls(workspace, datasets, drafts, runs, catalog, lease, jobs, engine, tokens, checkups)
 
     def close(self, timeout: float = 30.0) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -74,12 +75,21 @@ class Tokens:
         return token_view(tokenizer, encoded), sum(label != READ_ONLY for label in encoded.labels), encoded.cut_turns
 
     def lengths(self, model_id: str, rows: Sequence[Example]) -> list[int]:
-        """Tokens of every row before anything is cut, 0 for plain text, which is read in windows. Empty: not to be known yet."""
-        if len(rows) > MOST_COUNTED or not self.catalog.get(model_id).ready:
+        """Tokens of every row before anything is cut, 0 for plain text, which is read in windows. Empty: not to be known yet.
+
+        Does not wait for the library that reads tokenizers, see `countable`.
+        """
+        if len(rows) > MOST_COUNTED or not self.countable(model_id):
             return []
         tokenizer = self.tokenizer(model_id)
         found = (encode(tokenizer, row, max_length=MAX_ROW) if row.messages else None for row in rows)
         return [len(item.input_ids) if isinstance(item, Encoded) else 0 for item in found]
+
+    def countable(self, model_id: str) -> bool:
+        """Whether tokens of this model can be counted right away: it is on this computer, and the library is loaded."""
+        module = sys.modules.get("transformers")
+        loaded = module is not None and not getattr(module.__spec__, "_initializing", False)
+        return loaded and self.catalog.get(model_id).ready
 
     def sizes(self, dataset_id: str, model_id: str, *, max_length: int, system_prompt: str, measure: bool) -> Sizes:
         """How long the rows are. With `measure` they are tokenised, which needs the model; else reckoned from their letters."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 from markupsafe import Markup
 
+from studio.checkup import Checkup
 from studio.errors import StudioError
 from studio.records import Finding
 from studio.ui import pieces
@@ -23,6 +26,8 @@ if TYPE_CHECKING:
 MARKS = {"stop": "bad", "warn": "warn", "info": "info"}
 SHOW = "show"  # what the button that shows the rows asks for, in the place of a remedy's key
 MOST_NOTES = 4  # of single rows under a finding
+LIBRARY_POLL, LIBRARY_POLLS = 0.5, 80  # seconds, and how often: the library that counts tokens loads behind the page
+LONGEST_AGAIN = 120.0  # seconds
 
 # The list is drawn anew after every press: who was in it with the keyboard stays in it.
 FINDINGS_JS = """
@@ -65,7 +70,7 @@ def build() -> Findings:
 
 def connect(on: Any, view: View, shell: Any) -> None:
     """Wiring only; `on` redraws the tab in turn."""
-    about = {"concurrency_id": "findings", "concurrency_limit": 2, "trigger_mode": "always_last", "keep_notice": True}
+    about = {"concurrency_id": "findings", "concurrency_limit": 8, "trigger_mode": "always_last", "keep_notice": True}
     outputs = [view.findings.head, view.findings.list]
     on(view.changed.change, look, [view.draft_id, shell.dataset_id, shell.model_id], outputs=outputs, **about)
     on(view.findings.list.select, press, [view.draft_id, shell.dataset_id, shell.model_id, view.see_tokens], event=True)
@@ -80,15 +85,28 @@ def look(studio: Studio, view: View, shell: Any, draft_id: Any, dataset_id: Any,
     """Go through the rows, telling how far it is, and list what was found."""
     if not draft_id and dataset_id not in studio.datasets.ids():
         return
-    checkup = studio.checkups.begin(draft_id, dataset_id, model_id)
+    checkup, counted = studio.checkups.begin(draft_id, dataset_id, model_id), studio.tokens.countable(model_id)
     while not checkup.wait(0.3):
         yield {view.findings.list: pieces.show(waiting(checkup.progress))}
+    yield from shown(view, checkup, editable=bool(draft_id))
+    for _ in range(0 if counted or not studio.catalog.get(model_id).ready else LIBRARY_POLLS):
+        time.sleep(LIBRARY_POLL)
+        if studio.tokens.countable(model_id):  # now it can be said which rows are too long
+            if studio.checkups.current(checkup):
+                again = studio.checkups.begin(draft_id, dataset_id, model_id)
+                again.wait(LONGEST_AGAIN)
+                yield from shown(view, again, editable=bool(draft_id))
+            return
+
+
+def shown(view: View, checkup: Checkup, *, editable: bool) -> Iterator[dict[Any, Any]]:
+    """What a look has found. Nothing where the rows have changed meanwhile: their own look is on its way."""
     if checkup.error:
         raise checkup.error
-    if checkup.findings is not None:  # else the rows have changed meanwhile, and their own look is on its way
+    if checkup.findings is not None:
         yield {
             view.findings.head: pieces.show(pieces.head(words.FINDINGS_TITLE, summary(checkup.findings))),
-            view.findings.list: pieces.show(rows(checkup.findings, editable=bool(draft_id))),
+            view.findings.list: pieces.show(rows(checkup.findings, editable=editable)),
         }
 
 
@@ -97,9 +115,10 @@ def press(studio: Studio, view: View, shell: Any, event: gr.EventData, *shown: A
     draft_id, dataset_id, model_id, tokens = shown
     asked = getattr(event, "_data", None) or {}
     checkup = studio.checkups.begin(draft_id, dataset_id, model_id)
-    if not checkup.wait(0) or checkup.findings is None:
+    checkup.wait(LONGEST_AGAIN)
+    finding = next((item for item in checkup.findings or () if mark_of(item) == asked.get("at")), None)
+    if finding is None:
         raise StudioError("Nothing was changed.", "The rows have changed since this was found.", "Look at the list again.")
-    finding = chosen(checkup.findings, asked.get("at"))
     if asked.get("remedy") == SHOW:
         return table.show_only(studio, view, (draft_id, dataset_id), checkup.ids(finding), finding.title)
     label = next((item.label for item in finding.remedies if item.key == asked.get("remedy")), None)
@@ -109,12 +128,9 @@ def press(studio: Studio, view: View, shell: Any, event: gr.EventData, *shown: A
     return show_draft(studio, view, opened, model_id, tokens=bool(tokens))
 
 
-def chosen(findings: Sequence[Finding], at: Any) -> Finding:
-    """The finding at the place a button names. Raises StudioError."""
-    place = int(at) if isinstance(at, str) and at.isdecimal() and len(at) < 6 else -1
-    if not 0 <= place < len(findings):
-        raise StudioError("Nothing was changed.", "This finding is not in the list.", "Look at the list again.")
-    return findings[place]
+def mark_of(finding: Finding) -> str:
+    """What tells a finding from the others, also in another look through the same rows."""
+    return blake2b(f"{finding.check} {finding.title} {finding.rows}".encode(), digest_size=8).hexdigest()
 
 
 def step(by: int) -> Any:
@@ -150,13 +166,14 @@ def rows(findings: Sequence[Finding], *, editable: bool) -> Markup:
     """One row a finding: sign, title, sentence, and its buttons. `editable`: whether remedies are offered."""
     if not findings:
         return pieces.checks([("ok", words.NOTHING_FOUND)])
-    made = [finding_row(at, finding, editable) for at, finding in enumerate(findings)]
+    made = [finding_row(finding, editable) for finding in findings]
     more = "" if editable else pieces.small(words.SAVED_SET)
     return Markup('<div class="rows">{}</div>{}').format(pieces.join(made), more)
 
 
-def finding_row(at: int, finding: Finding, editable: bool) -> Markup:
+def finding_row(finding: Finding, editable: bool) -> Markup:
     """One finding."""
+    at = mark_of(finding)
     buttons = [button(at, item.key, item.label, finding.title) for item in (finding.remedies if editable else ())]
     if finding.rows:
         buttons.append(button(at, SHOW, words.SHOW_ROWS, finding.title))
@@ -167,7 +184,7 @@ def finding_row(at: int, finding: Finding, editable: bool) -> Markup:
     ).format(pieces.mark(MARKS.get(finding.level, "info")), finding.title, finding.text, listed, pieces.join(buttons))
 
 
-def button(at: int, key: str, label: str, title: str) -> Markup:
+def button(at: str, key: str, label: str, title: str) -> Markup:
     """One button; its name for a screen reader says what it is about."""
     return Markup('<button type="button" class="btn small" data-at="{}" data-remedy="{}" aria-label="{}: {}">{}</button>').format(
         at, key, label, title, label

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from studio.ui.studio import Studio
     from studio.ui.tabs.data import View
 
-AT_ONCE = 10  # rows on the page
+AT_ONCE = 5  # rows on the page
 MOST_LETTERS = 20_000  # of one field; a longer text is shown by its beginning and cannot be changed here
 SAYS = {"user": "Question", "assistant": "Answer", "system": "Told first"}
 KEPT_ASIDE = {"validation": "kept aside", "test": "for the last test"}
