@@ -207,7 +207,7 @@ def failure(kind: str, name: str) -> StudioError:
         "config": (f"“{name}” has no configuration of that name.", "Choose one from the list."),
         "empty": (f"“{name}” holds no rows.", other),
         "big": (f"“{name}” is too big for the memory of this computer.", small),
-        "damaged": (f"A file of “{name}” is damaged, or its rows do not fit together.", other),
+        "damaged": (f"A file of “{name}” cannot be read, or its rows do not fit together.", other),
         "silent": ("The Hub stopped answering.", again),
         "ended": ("The fetching ended without a result.", again),
     }

@@ -178,7 +178,8 @@ def main() -> None:
     try:
         {"look": look, "fetch": fetch}[request["job"]](request)
     except Exception as error:  # noqa: BLE001 - libraries and strangers' files raise all kinds; the parent words it
-        say(error=kind_of(error))
+        kind = kind_of(error)
+        say(error="damaged" if kind == "ended" and request["job"] == "fetch" else kind)  # Arrow says OSError of a bad file
 
 
 if __name__ == "__main__":

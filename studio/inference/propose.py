@@ -55,8 +55,9 @@ LEANS = re.compile(
 SHORT_SENTENCE, LONG_SENTENCE = 40, 300  # characters
 OPENING = 4  # words of a sentence; a question that takes up none of them asks about something mentioned in passing
 ASKING = (
-    "what when where which who whom whose why how does did has have had was were are can could should would will shall may might "
-    "long many much often kind mean must the and for you your our her his its they them their there that this these those with from about"
+    "what when where which who whom whose why how does did has have had was were are can could should would will shall may "
+    "might long many much often kind mean must the and for you your our her his its they them their there that this these "
+    "those with from about"
 )
 """Words that any question may have, whatever it is about."""
 
