@@ -203,6 +203,7 @@ def failure(kind: str, name: str) -> StudioError:
         "rate": ("The Hub was asked too often from here.", "Wait a few minutes, then try again."),
         "server": ("The Hub has a fault of its own.", again),
         "script": (f"“{name}” brings code to be run, and code of strangers is never run here.", other),
+        "outside": (f"“{name}” names files that are not its own, and those are not fetched.", other),
         "kind": (f"“{name}” holds no texts in a form this app reads.", other),
         "config": (f"“{name}” has no configuration of that name.", "Choose one from the list."),
         "empty": (f"“{name}” holds no rows.", other),

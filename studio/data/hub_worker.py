@@ -71,6 +71,8 @@ def look(request: dict[str, Any]) -> None:
     if f"{info.id.split('/')[-1]}.py" in files:
         raise Refused("script")
     card = info.card_data.to_dict() if info.card_data else {}
+    if ".huggingface.yaml" in files or not all(map(stays_inside, named_files(card.get("configs")))):
+        raise Refused("outside")
     about: dict[str, Any] = {
         "name": info.id,
         "revision": info.sha,
@@ -113,7 +115,31 @@ def _builder(name: str, config: str, revision: str, token: str | bool) -> Any:
     builder = load_dataset_builder(f"hf://datasets/{name}", config or None, revision=revision, token=token)
     if type(builder).__module__.split(".")[-1] not in KINDS:
         raise Refused("kind")
+    inside = f"hf://datasets/{name}@{revision}/"
+    if not all(str(path).startswith(inside) for paths in (builder.config.data_files or {}).values() for path in paths):
+        raise Refused("outside")
     return builder
+
+
+def named_files(configs: Any) -> list[str]:
+    """Every file, pattern and folder that a card's configurations name, however deep."""
+    waiting, found = [configs], []
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, str):
+            found.append(item)
+        elif isinstance(item, (list, dict)):
+            waiting += item.values() if isinstance(item, dict) else item
+    return found
+
+
+def stays_inside(path: str) -> bool:
+    """Whether a name in a card means a file of its own repository, and no address or file of this computer.
+
+    The library would look up any, a web address and /etc/passwd alike, before it could be seen which files it found.
+    """
+    plain = path.replace("\\", "/")
+    return "://" not in plain and ":" not in plain[:3] and not plain.startswith(("/", "~")) and ".." not in plain.split("/")
 
 
 def fetch(request: dict[str, Any]) -> None:

@@ -119,7 +119,7 @@ class Proposals:
         """What a data set made of the accepted ones says of itself: that a model wrote them, and from what."""
         kept = self.kept()
         writers = ", ".join(dict.fromkeys(item.writer for item in kept))
-        origin = f"Proposed by {writers} from “{document}”, and accepted one by one by a person." if kept else ""
+        origin = f"Proposed by {writers} from “{document}”, and accepted by a person." if kept else ""
         return Provenance(origin=origin, machine_written=True if kept else None, original_file=document)
 
     def _lines(self) -> Iterator[dict[str, Any]]:

@@ -15,8 +15,8 @@ from studio.data.markers import find_marker
 from studio.errors import StudioError
 from studio.inference.pairs import GROUNDED, SURE, WORD, Pair, alike, grounded, pairs_of, stems, telling
 
-MOST = 20  # pairs of one passage
-MAX_PASSAGE = 6000  # characters; about 1,500 tokens, which leaves room for the answer in a context of 2,048
+MOST = 10  # pairs of one passage
+MAX_PASSAGE = 6000  # characters; about 1,500 tokens of English, which leaves room for the answer in a context of 2,048
 TOKENS_A_PAIR = 120
 QUESTION_TOKENS = 24
 
@@ -117,12 +117,12 @@ def propose(source: Source, passage: Passage, count: int, goal: str, stop: Calla
     text = passage.text.strip()[:MAX_PASSAGE]
     if not telling(text):
         return Proposed([])
-    written = _from_sentences(source, passage.heading, text, count, stop) if source.small else None
-    if written is None:
+    if source.small:
+        written = _from_sentences(source, passage.heading, text, count, stop)
+    else:
         asked = ASK.format(count=count, goal=GOALS[goal], heading=passage.heading, text=text)
-        reply = source.ask([{"role": "user", "content": asked}], TOKENS_A_PAIR * count, stop)
-        written = iter(pairs_of(reply))
-    whole = f"{passage.heading}\n{passage.text}"
+        written = iter(pairs_of(source.ask([{"role": "user", "content": asked}], TOKENS_A_PAIR * count, stop)))
+    whole = f"{passage.heading}\n{text}"
     kept: list[Proposal] = []
     dropped = 0
     for pair in written:
@@ -152,6 +152,8 @@ def _from_sentences(source: Source, heading: str, text: str, count: int, stop: C
         if stop():
             return
         question = first_question(source.ask(_shown(heading, sentence), QUESTION_TOKENS, stop))
+        if stop():
+            return  # the question may be cut
         if alike(question) in asked or not fits(question, heading, sentence):
             yield None
             continue

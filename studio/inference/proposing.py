@@ -119,7 +119,8 @@ class Proposing:
                     found = propose(model, passage, per_passage, goal, self._stop.is_set)
                     added = proposals.add(found.proposals, model.name)
                     now = self._progress
-                    self._tell(done=now.done + 1, written=now.written + added, dropped=now.dropped + found.dropped)
+                    read = now.done + (not self._stop.is_set())  # a passage that was cut short is not read
+                    self._tell(done=read, written=now.written + added, dropped=now.dropped + found.dropped)
             self._tell(state="stopped" if self._stop.is_set() else "finished")
         except StudioError as error:
             self._tell(state="failed", error={"what": error.what, "why": error.why, "fix": error.fix})

@@ -29,6 +29,7 @@ from studio.data.convert import convert
 from studio.data.detect import detect
 from studio.data.read import read
 from studio.data.split import assign
+from studio.errors import StudioError
 from studio.models.hardware import memory_peak
 from studio.workspace import gib
 
@@ -89,12 +90,14 @@ def main() -> None:
             write(path, asked.rows)
             extra = ["--profile"] if asked.profile else []
             subprocess.run([sys.executable, "-m", "tests.benchmarks.million", "--file", str(path), *extra], check=True)
-    elif asked.profile:
-        with cProfile.Profile() as profile:
-            measure(asked.file)
+        return
+    profile = cProfile.Profile()
+    try:
+        profile.runcall(measure, asked.file) if asked.profile else measure(asked.file)
+    except StudioError as error:
+        print(f"| refused | | | |\n{error}")
+    if asked.profile:
         pstats.Stats(profile).sort_stats("tottime").print_stats(15)
-    else:
-        measure(asked.file)
 
 
 if __name__ == "__main__":

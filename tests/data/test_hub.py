@@ -15,10 +15,13 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from studio.data.convert import convert
 from studio.data.detect import detect
 from studio.data.hub import About, Hub, Progress, checked_name
+from studio.data.hub_worker import stays_inside
 from studio.data.read import read
 from studio.errors import NoSpace, NotFound, Stopped, StudioError
 from studio.workspace import Workspace
@@ -121,11 +124,17 @@ def test_a_split_that_is_not_there_and_a_closed_data_set(workspace: Workspace, i
         Hub(workspace).fetch(About("own/g", COMMIT, "", 1, gated=True), "train", into)
 
 
-# ---- failures of the Hub; the client alone, which takes about a second
+# ---- failures of the Hub; the client alone, about a second each, so that some of each kind are among the slow ones
 
 
 @pytest.mark.parametrize(
-    ("status", "sentence"), [(429, "asked too often"), (500, "a fault of its own"), (404, "no data set"), (401, "token")]
+    ("status", "sentence"),
+    [
+        (429, "asked too often"),
+        pytest.param(500, "a fault of its own", marks=pytest.mark.slow),
+        pytest.param(404, "no data set", marks=pytest.mark.slow),
+        pytest.param(401, "token", marks=pytest.mark.slow),
+    ],
 )
 def test_a_failure_of_the_hub_has_its_sentence(hub: FakeHub, workspace: Workspace, status: int, sentence: str) -> None:
     hub.add("datasets", "own/broken", {"train.jsonl": LINES}, fails=status)
@@ -140,6 +149,18 @@ def test_a_missing_one_and_one_that_brings_code(hub: FakeHub, workspace: Workspa
     hub.add("datasets", "own/script", {"script.py": b"open('/tmp/x', 'w')", "train.jsonl": LINES})
     with pytest.raises(StudioError, match="code of strangers is never run"):
         Hub(workspace).look("own/script")
+
+
+@pytest.mark.parametrize("kind", ["address", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("file", "above", "yaml"))])
+def test_files_elsewhere_are_not_touched(hub: FakeHub, workspace: Workspace, tmp_path: Path, kind: str) -> None:
+    (tmp_path / "secret.txt").write_text("secret")
+    named = {"address": f"{hub.url}/elsewhere/x.txt", "file": str(tmp_path / "secret.txt"), "above": "../../secret.txt"}
+    card = {"configs": [{"config_name": "a", "data_files": [{"split": "train", "path": ["train.jsonl", named.get(kind, "*")]}]}]}
+    files = {"train.jsonl": LINES} | ({".huggingface.yaml": b"configs: []"} if kind == "yaml" else {})
+    hub.add("datasets", "own/outside", files, card=card)
+    with pytest.raises(StudioError, match="files that are not its own"):
+        Hub(workspace).look("own/outside")
+    assert not any("elsewhere" in path for _, path, _ in hub.asked)
 
 
 def test_no_network_is_said(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -157,6 +178,13 @@ def test_looking_can_be_stopped(hub: FakeHub, workspace: Workspace) -> None:
         Hub(workspace).look("own/jl", stop=lambda: True)
     assert time.monotonic() - started < 5
     assert not list((workspace.root / "cache").iterdir())
+
+
+@given(st.text(max_size=30))
+def test_names_in_a_card_stay_inside_or_are_refused(path: str) -> None:
+    if stays_inside(path):
+        base = Path("/repository")
+        assert base in Path(os.path.normpath(base / path)).parents or os.path.normpath(base / path) == str(base)
 
 
 # ---- the whole way; the library that reads the files takes seconds to import

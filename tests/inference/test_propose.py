@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from studio.errors import Busy, StudioError
-from studio.inference.base import HOLDER, BaseModel
+from studio.inference.base import HOLDER, NOTE, BaseModel
 from studio.inference.propose import GOALS, MOST, Proposed, propose, standing
 from studio.models.catalog import ModelCatalog
 from studio.models.lease import DeviceLease
@@ -112,7 +112,7 @@ def test_stop_ends_between_sentences() -> None:
 def test_the_base_model_holds_the_device_while_it_is_used(tiny_workspace: Workspace) -> None:
     lease, room = DeviceLease(tiny_workspace), []
     with BaseModel(ModelCatalog(tiny_workspace), lease, "tiny", lambda: room.append(1)) as source:
-        assert (source.small, lease.holder(), room) == (True, HOLDER, [1])
+        assert (source.small, source.note, lease.holder(), room) == (True, NOTE, HOLDER, [1])
         assert isinstance(source.ask([{"role": "user", "content": "what is red"}], 4, lambda: False), str)
         propose(source, BREAD, 2, "questions")  # knows nothing; must not fail
         other = BaseModel(ModelCatalog(tiny_workspace), lease, "tiny")
