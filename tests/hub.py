@@ -1,0 +1,231 @@
+"""A small Hugging Face Hub on this machine, for the real client to talk to: the API routes and files it asks for, and failures.
+
+hub = FakeHub(); hub.add("datasets", "owner/name", {"data/train.jsonl": b"..."}, card={"license": "mit"})
+with hub.serving(): ...  # HF_ENDPOINT=hub.url
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import http.server
+import json
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+PIECE = 2**16
+
+
+@dataclass
+class Repo:
+    """A repository. `gated` wants `token`; `fails` is a status every request gets; `cut` closes files after that many bytes."""
+
+    kind: str
+    name: str
+    files: dict[str, bytes]
+    card: dict[str, Any] = field(default_factory=dict)
+    gated: bool = False
+    token: str = ""
+    fails: int = 0
+    cut: int | None = None
+    delay: float = 0.0
+
+
+class FakeHub(http.server.ThreadingHTTPServer):
+    """Serves `repos`, and writes down every request as (method, path, token) in `asked`."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.repos: dict[tuple[str, str], Repo] = {}
+        self.asked: list[tuple[str, str, str]] = []
+
+    @property
+    def url(self) -> str:
+        """What HF_ENDPOINT is to be."""
+        return f"http://127.0.0.1:{self.server_port}"
+
+    def add(self, kind: str, name: str, files: dict[str, bytes], **about: Any) -> Repo:
+        """A repository of kind "datasets" or "models"; `about` sets other fields of `Repo`."""
+        repo = self.repos[kind, name] = Repo(kind, name, files, **about)
+        return repo
+
+    @contextlib.contextmanager
+    def serving(self) -> Iterator[FakeHub]:
+        """Answers for the length of the block."""
+        threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
+        try:
+            yield self
+        finally:
+            self.shutdown()
+            self.server_close()
+
+    def handle_error(self, *_: object) -> None:
+        """A client that hangs up is no failure of the test."""
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    """One request."""
+
+    server: FakeHub
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        self.answer()
+
+    def do_HEAD(self) -> None:
+        self.answer()
+
+    def do_POST(self) -> None:
+        self.answer(self.rfile.read(int(self.headers.get("Content-Length", 0))))
+
+    def answer(self, body: bytes = b"") -> None:
+        """Find the repository and what of it is asked for."""
+        path = unquote(urlsplit(self.path).path).strip("/")
+        token = self.headers.get("Authorization", "").removeprefix("Bearer ")
+        self.server.asked.append((self.command, path, token))
+        api = path.startswith("api/")
+        rest = path.removeprefix("api/")
+        kind = "datasets" if rest.startswith("datasets/") else "models"
+        rest = rest.removeprefix(f"{kind}/")
+        repo = next(
+            (repo for (of, name), repo in self.server.repos.items() if of == kind and f"{rest}/".startswith(f"{name}/")), None
+        )
+        if repo is None:
+            self.refuse(401, "RepoNotFound", "Invalid username or password.")
+            return
+        if repo.fails:
+            self.refuse(repo.fails)
+            return
+        rest = rest.removeprefix(repo.name).strip("/")
+        if rest.startswith("resolve/"):
+            self.resolve(repo, rest.split("/", 2)[2], token)
+        elif api and rest.startswith("tree/"):
+            self.tree(repo, rest.split("/", 2)[2] if rest.count("/") > 1 else "")
+        elif api and rest.startswith("paths-info/"):
+            self.paths(repo, body)
+        elif api and rest in ("", f"revision/{COMMIT}", "revision/main"):
+            self.about(repo)
+        else:
+            self.refuse(404, "EntryNotFound")
+
+    def about(self, repo: Repo) -> None:
+        siblings = [{"rfilename": name, "size": len(data), "blobId": git_id(data)} for name, data in repo.files.items()]
+        self.json(
+            {
+                "id": repo.name,
+                "sha": COMMIT,
+                "private": False,
+                "gated": "auto" if repo.gated else False,
+                "disabled": False,
+                "tags": [],
+                "cardData": repo.card,
+                "siblings": siblings,
+                "lastModified": "2026-01-01T00:00:00.000Z",
+            }
+        )
+
+    def tree(self, repo: Repo, folder: str) -> None:
+        inside = {name: data for name, data in repo.files.items() if not folder or name.startswith(f"{folder}/")}
+        if folder and not inside:
+            self.refuse(404, "EntryNotFound")
+            return
+        deep = parse_qs(urlsplit(self.path).query).get("recursive", ["false"])[0].lower() in ("true", "1")
+        start = len(folder) + 1 if folder else 0
+        folders = sorted({name[: name.index("/", start)] for name in inside if "/" in name[start:]})
+        files = [file_entry(name, data) for name, data in inside.items() if deep or "/" not in name[start:]]
+        self.json([*({"type": "directory", "oid": git_id(b""), "size": 0, "path": path} for path in folders), *files])
+
+    def paths(self, repo: Repo, body: bytes) -> None:
+        sent_json = "json" in self.headers.get("Content-Type", "")
+        wanted = json.loads(body)["paths"] if sent_json else parse_qs(body.decode())["paths"]
+        found = [file_entry(name, repo.files[name]) for name in wanted if name in repo.files]
+        folders = [name for name in wanted if any(path.startswith(f"{name}/") for path in repo.files)]
+        self.json([*found, *({"type": "directory", "oid": git_id(b""), "size": 0, "path": name} for name in folders)])
+
+    def resolve(self, repo: Repo, name: str, token: str) -> None:
+        """A file, whole or a range of it."""
+        if repo.gated and (not token or token != repo.token):
+            self.refuse(403 if token else 401, "GatedRepo", "Access to this repository is restricted.")
+            return
+        files = {"README.md": card_of(repo.card), **repo.files} if repo.card else repo.files
+        if name not in files:
+            self.refuse(404, "EntryNotFound")
+            return
+        data = files[name]
+        first, last = span(self.headers.get("Range", ""), len(data))
+        self.send_response(206 if "Range" in self.headers else 200)
+        self.send_header("Content-Length", str(last - first))
+        if "Range" in self.headers:
+            self.send_header("Content-Range", f"bytes {first}-{last - 1}/{len(data)}")
+        self.send_header("Accept-Ranges", "bytes")
+        self.send_header("ETag", f'"{git_id(data)}"')
+        self.send_header("X-Repo-Commit", COMMIT)
+        self.end_headers()
+        if self.command == "GET":
+            self.write(data[first:last], repo)
+
+    def write(self, data: bytes, repo: Repo) -> None:
+        sent = 0
+        for start in range(0, len(data), PIECE):
+            piece = data[start : start + PIECE]
+            if repo.cut is not None and sent + len(piece) > repo.cut:
+                self.wfile.write(piece[: max(0, repo.cut - sent)])
+                self.close_connection = True
+                return
+            self.wfile.write(piece)
+            sent += len(piece)
+            time.sleep(repo.delay)
+
+    def json(self, value: Any) -> None:
+        data = json.dumps(value).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(data)
+
+    def refuse(self, status: int, code: str = "", message: str = "") -> None:
+        """An error as the Hub words it: a status and two headers."""
+        self.send_response(status)
+        if code:
+            self.send_header("X-Error-Code", code)
+        if message:
+            self.send_header("X-Error-Message", message)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Nothing."""
+
+
+def card_of(card: dict[str, Any]) -> bytes:
+    """README.md with the card in front; JSON is YAML, too."""
+    return f"---\n{json.dumps(card)}\n---\n".encode()
+
+
+def file_entry(name: str, data: bytes) -> dict[str, Any]:
+    """A file in a listing."""
+    return {"type": "file", "oid": git_id(data), "size": len(data), "path": name}
+
+
+def git_id(data: bytes) -> str:
+    """A file's id as git makes it."""
+    return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
+
+
+def span(asked: str, size: int) -> tuple[int, int]:
+    """First byte and the one behind the last, of a Range header."""
+    if not asked.startswith("bytes="):
+        return 0, size
+    first, _, last = asked.removeprefix("bytes=").partition("-")
+    if not first:
+        return max(0, size - int(last)), size
+    return min(int(first), size), min(int(last) + 1 if last else size, size)
