@@ -23,8 +23,8 @@ from studio.data.detect import detect
 from studio.data.privacy.scan import scan, scan_rows
 from studio.data.read import read
 from studio.records import Example
+from tests.data.shared import SHARED
 
-SHARED = Path(__file__).parents[3] / "shared" / "data"
 TRUTH = "safety/presidio_pii_small.json"
 KINDS = {
     "PERSON": ("name", "first_name"),
@@ -51,6 +51,12 @@ CLEAN = (
     "instruction/oasst_openai_messages.jsonl",
     "glue/qnli_dev_1500.tsv",
 )
+
+WORDS = (
+    "the order was sent to our shop and we will look at it again when there is time for that so please wait until Friday if "
+    "you can since the box with 3 cups and a plate for 12.50 came late What should I do about this Our team helps you"
+)
+"""What generated rows are made of."""
 
 
 @dataclass
@@ -114,14 +120,17 @@ def alarms(shared: Path = SHARED) -> dict[str, tuple[int, Counter[str]]]:
 def generated(count: int, length: int = 200, share: float = 0.2, seed: int = 0) -> list[str]:
     """Texts of plain words; a share of them holds one personal value."""
     draw = random.Random(seed)
-    words = (
-        "the order was sent to our shop and we will look at it again when there is time for that so please wait until Friday if "
-        "you can since the box with 3 cups and a plate for 12.50 came late What should I do about this Our team helps you"
-    ).split()
-    values = ("anna.mueller@web.de", "+49 30 901820", "DE89370400440532013000", "My name is Anna Müller", "12 Baker Street", "Anna")
+    values = (
+        "anna.mueller@web.de",
+        "+49 30 901820",
+        "DE89370400440532013000",
+        "My name is Anna Müller",
+        "12 Baker Street",
+        "Anna",
+    )
     texts = []
     for _ in range(count):
-        text = " ".join(draw.choices(words, k=length // 4))[:length]
+        text = " ".join(draw.choices(WORDS.split(), k=length // 4))[:length]
         texts.append(f"{text[: length - 30]} {draw.choice(values)}." if draw.random() < share else text)
     return texts
 
@@ -148,9 +157,7 @@ def main() -> None:
     options = parser.parse_args()
     print(f"{'kind':16}{'spans':>6}{'found':>6}{'recall':>8}{'hits':>6}{'right':>6}{'precision':>10}")
     for kind, score in against_truth().items():
-        print(
-            f"{kind:16}{score.spans:6}{score.found:6}{score.recall:8.2f}{score.hits:6}{score.right:6}{score.precision:10.2f}"
-        )
+        print(f"{kind:16}{score.spans:6}{score.found:6}{score.recall:8.2f}{score.hits:6}{score.right:6}{score.precision:10.2f}")
         if options.missed and kind != "all":
             print("    missed:", score.missed, "\n    wrong: ", score.wrong)
     print()

@@ -7,8 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from studio.data.privacy.hits import UPPER, Clues, Hit, any_word, hit, nearest
+from studio.data.privacy.hits import UPPER, Hit, any_word, hit, holds, nearest, words
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 CAP = rf"[{UPPER}][\w'’.-]{{0,24}}+"
 NUMBER = r"\d{1,5}(?: ?[a-zA-Z]|[/-]\d{1,4}| bis| ter)?"
@@ -19,7 +23,8 @@ STATES = (
 )
 UK = (
     r"(?:[BEGLMNSW]|A[BL]|B[ABDHLNRST]|C[ABFHMORTVW]|D[ADEGHLNTY]|E[CHNX]|F[KY]|G[LUY]|H[ADGPRSUX]|I[GMPV]|JE|K[ATWY]|L[ADELNSU]"
-    r"|M[EKL]|N[EGNPRW]|O[LX]|P[AEHLOR]|R[GHM]|S[AEGKLMNOPRSTWY]|T[ADFNQRSW]|UB|W[ACDFNRSV]|YO|ZE)\d[A-Z\d]? \d[ABD-HJLNP-UW-Z]{2}"
+    r"|M[EKL]|N[EGNPRW]|O[LX]|P[AEHLOR]|R[GHM]|S[AEGKLMNOPRSTWY]|T[ADFNQRSW]|UB|W[ACDFNRSV]|YO|ZE)\d[A-Z\d]?"
+    r" \d[ABD-HJLNP-UW-Z]{2}"
 )
 """The form of British post codes with the areas that exist (Royal Mail)."""
 CODE = r"(?:(?:[A-Z]{1,2}-)?\d{4,5}(?:-\d{3})?|\d{2}-\d{3}|\d{3} \d{2}|\d{4} ?[A-Z]{2})"
@@ -45,12 +50,16 @@ STREETS: tuple[tuple[re.Pattern[str], float], ...] = (
     # 23 Main Street, 107 N. 5th Ave
     (
         re.compile(
-            rf"{OPENING}(?:{NUMBER} )?{NUMBER},? (?:(?:[NSEW]{{1,2}}\.?|{CAP}|\d{{1,3}}(?:st|nd|rd|th)) ){{1,4}}?(?i:{ENGLISH})\.?(?!\w)"
+            rf"{OPENING}(?:{NUMBER} )?{NUMBER},? (?:(?:[NSEW]{{1,2}}\.?|{CAP}|\d{{1,3}}(?:st|nd|rd|th)) ){{1,4}}?"
+            rf"(?i:{ENGLISH})\.?(?!\w)"
         ),
         0.85,
     ),
     # 8 wressle road
-    (re.compile(rf"{OPENING}(?:{NUMBER} )?{NUMBER},? (?P<words>(?:[\w'.-]{{1,24}}+ ){{1,3}}?)(?:{ENGLISH_SMALL})\.?(?!\w)"), 0.75),
+    (
+        re.compile(rf"{OPENING}(?:{NUMBER} )?{NUMBER},? (?P<words>(?:[\w'.-]{{1,24}}+ ){{1,3}}?)(?:{ENGLISH_SMALL})\.?(?!\w)"),
+        0.75,
+    ),
     # Hauptstraße 12 a, keizersgracht 5
     (re.compile(rf"(?<![\w.-])\w[\w.-]{{0,24}}?(?:{ENDINGS}) ?{NUMBER}(?!\w)", re.IGNORECASE), 0.85),
     # Berliner Straße 7
@@ -78,28 +87,41 @@ CODES: tuple[tuple[re.Pattern[str], float], ...] = (
         0.7,
     ),
 )
-ADDRESS_CUES = any_word(
-    r"address|lives? (?:at|on|in)|lived (?:at|in)|living at|located at|return to|deliver(?:ed)? to|ship(?:ped)? to|send it to|adresse"
-    r"|anschrift|wohnt in|wohne in|dirección|vivo en|indirizzo|abito in|endereço|moro na|adres|habite"
+ADDRESS_WORDS = (
+    r"address|lives? (?:at|on|in)|lived (?:at|in)|living at|located at|return to|deliver(?:ed)? to|ship(?:ped)? to|send it to"
+    r"|adresse|anschrift|wohnt in|wohne in|dirección|vivo en|indirizzo|abito in|endereço|moro na|adres|habite"
 )
+ADDRESS_CUES = any_word(ADDRESS_WORDS)
 NEAR_CUE = re.compile(
     rf"(?<![\w.,-])(?:\d{{1,4}} ){{0,2}}(?:{CAP} ){{1,3}}\d{{1,4}}(?![\w:%/])"
     rf"|(?<![\w.,-])\d{{1,4}} (?:\d{{1,4}} )?{CAP}(?: {CAP}){{0,2}}"
 )
-NO_STREET = frozenset(
-    "the a an of on in at to down up this that my your our his her their its different other more minute minutes hour hours mile "
-    "miles km meters metres feet foot day days week weeks month months year years blocks block way long new old busy main times x "
-    "and or for from with was were is are people cars percent dollars lanes lane car tennis basketball per out off".split()
+NO_STREET = words(
+    "the a an of on in at to down up this that my your our his her their its different other more minute minutes hour hours "
+    "mile miles km meters metres feet foot day days week weeks month months year years blocks block way long new old busy "
+    "main times x and or for from with was were is are people cars percent dollars lanes lane car tennis basketball per out "
+    "off"
 )
 
 
-def find(text: str, clues: Clues) -> Iterator[Hit]:
+def likely(texts: pa.StringArray) -> pa.BooleanArray:
+    """Texts with a number and a word for a street on one line, a post code, or a word such as address before a number."""
+    return holds(
+        texts,
+        rf"\d.* (?i:{ENGLISH})(?:[^a-zA-Z]|$)",
+        rf"(?i)(?:{ENDINGS}|ring|hof|markt) ?\d",
+        rf"(?i)(?:^|[^a-z])(?:{ROMANCE}) ?.*\d|\d,? (?:{ROMANCE}) ",
+        r"[A-Z]{2} \d{5}|[A-Z]\d[A-Z0-9]? \d[A-Z]{2}|Box \d|Postfach \d",
+        r"(?i)(?:zip|post ?code|postal|plz|postleitzahl|c\.p\.|cep|cap)\b.{0,12}\d{4}",
+        rf"(?i)(?:{ADDRESS_WORDS}).{{0,30}}\d",
+    )
+
+
+def find(text: str) -> Iterator[Hit]:
     """Streets with their number and what follows them, and post codes that stand alone."""
-    if not clues.digit:
-        return
     for pattern, sure in STREETS:
         for found in pattern.finditer(text):
-            if (words := found.groupdict().get("words")) and not NO_STREET.isdisjoint(words.lower().split()):
+            if (between := found.groupdict().get("words")) and not NO_STREET.isdisjoint(between.lower().split()):
                 continue
             yield longer(text, found.start(), found.end(), sure)
     for pattern, sure in CODES:

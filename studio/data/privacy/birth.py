@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from studio.data.privacy.hits import Clues, Hit, any_word, hit
+from studio.data.privacy.hits import Hit, any_word, hit, holds
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+BEFORE, BEHIND = 32, 16  # characters between the word and its date
 EARLIEST = 1910  # who was born before is no living person
 
-CUES = any_word(
+WORDS = (
     r"born\b|birth|d\.?o\.?b\b|bday\b|geboren|geb\.|geburt|née?s?\b|naissance|nacid[oa]|nací\b|nació\b|nacimiento|cumpleaños"
     r"|nat[oa]\b|nascita|nascid[oa]|nasci\b|nasceu|nascimento|aniversário|geboorte|urodz|ur\.|родил|рожден"
 )
-WORDS = frozenset(
-    "born birth birthday birthdate bday dob d geboren geb geburtstag geburtsdatum ne né née nés nées naissance nacido nacida nací "
-    "nació nacimiento cumpleaños nato nata nascita nascido nascida nasci nasceu nascimento aniversário geboortedatum geboorte "
-    "urodzony urodzona urodzenia urodziny ur родился родилась рождения".split()
-)
+CUES = any_word(WORDS)
+AFTER = re.compile(r" ?[(,]? ?(?:dob\b|born|geboren|geb\.)", re.IGNORECASE)
 MONTHS = (
     "jan|feb|fév|fev|febr|mar|mär|mrt|apr|avr|abr|kwi|mai|may|maj|mei|mag|maio|jun|juin|giu|jul|juil|lug|lip|aug|août|ago|sie|sep|"
     "set|wrz|oct|okt|ott|out|paź|nov|lis|dec|dez|déc|dic|gru|gen|ene|sty|lut|cze|янв|фев|март|апр|мая|июн|июл|авг|сен|окт|ноя|дек"
@@ -31,20 +33,26 @@ DATE = re.compile(
     r")(?![\w/-])",
     re.IGNORECASE,
 )
-BEFORE, BEHIND = 32, 16  # characters between the word and its date
 
 
-def find(text: str, clues: Clues) -> Iterator[Hit]:
+def likely(texts: pa.StringArray) -> pa.BooleanArray:
+    """Texts with such a word and a digit shortly behind or before it."""
+    return holds(
+        texts,
+        rf"(?is)(?:{WORDS}).{{0,{BEFORE}}}\d",
+        r"(?i)\d ?[(,]? ?(?:dob|born|geb)",
+    )
+
+
+def find(text: str) -> Iterator[Hit]:
     """Dates that stand shortly behind such a word, or with it in brackets right before it."""
-    if not clues.digit or clues.words.isdisjoint(WORDS):
-        return
     for found in DATE.finditer(text):
         year = next(int(value) for value in found.groupdict().values() if value)
         if 100 <= year < EARLIEST or year > 2100:
             continue
         before = text[max(0, found.start() - BEFORE) : found.start()]
         behind = text[found.end() : found.end() + BEHIND]
-        if any(not ends(before[cue.end() :]) for cue in CUES.finditer(before)) or re.match(r" ?[(,]? ?(?:dob\b|born|geboren|geb\.)", behind, re.I):
+        if AFTER.match(behind) or any(not ends(before[cue.end() :]) for cue in CUES.finditer(before)):
             yield hit("birth_date", found, 0.9)
 
 

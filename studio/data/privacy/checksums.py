@@ -84,9 +84,7 @@ def cpf(digits: str) -> bool:
     """Brazilian CPF: two digits modulo 11; eleven equal digits are none."""
     if len(set(digits)) == 1:
         return False
-    return all(
-        weighted(digits, tuple(range(length + 1, 1, -1))) * 10 % 11 % 10 == int(digits[length]) for length in (9, 10)
-    )
+    return all(weighted(digits, tuple(range(length + 1, 1, -1))) * 10 % 11 % 10 == int(digits[length]) for length in (9, 10))
 
 
 def bsn(digits: str) -> bool:

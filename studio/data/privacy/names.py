@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from studio.data.privacy.hits import Clues, Hit
+from studio.data.privacy.hits import Hit, holds
 from studio.data.privacy.lexicon import WORDS_TOO, lexicon
 from studio.data.privacy.name_words import (
-    CUE_WORDS,
+    AROUND,
+    CUED,
     INTRODUCTION,
     JOINTS,
     NOT_NAMES,
@@ -19,9 +21,13 @@ from studio.data.privacy.name_words import (
     OF_THINGS,
     SMALL_TITLES,
     THINGS,
+    TITLED,
     TITLES,
     WEAK,
 )
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 TOKEN = re.compile(r"[^\W\d_]+(?:(?:['’](?![sS]\b)(?=[^\W\d_]{2})|-)[^\W\d_]+)*+")
 LONGEST = 5  # words of a name
@@ -40,18 +46,25 @@ class Token:
         self.cap = self.word[0].isupper()
 
 
-def find(text: str, clues: Clues) -> Iterator[Hit]:
+def likely(texts: pa.StringArray) -> pa.BooleanArray:
+    """Texts with a title, an introduction or a known first name."""
+    import pyarrow as pa  # noqa: PLC0415 - 100 ms
+    import pyarrow.compute as pc  # noqa: PLC0415
+
+    spaced = texts
+    for joint in "'’-/":
+        spaced = pc.replace_substring(spaced, joint, " ")
+    words = pc.utf8_split_whitespace(spaced)
+    known = pc.is_in(pc.utf8_trim(pc.list_flatten(words), characters=AROUND), value_set=pa.array(lexicon().written))
+    named = pc.is_in(pa.array(range(len(texts))), value_set=pc.list_parent_indices(words).filter(known).cast(pa.int64()))
+    return pc.or_(holds(texts, TITLED, CUED), named)
+
+
+def find(text: str) -> Iterator[Hit]:
     """Names of the kinds `name` and `first_name`."""
-    cued, titled = not clues.words.isdisjoint(CUE_WORDS), not clues.words.isdisjoint(TITLES)
-    if not cued and not titled and clues.cased.isdisjoint(lexicon().written):
-        return
     tokens = [Token(found) for found in TOKEN.finditer(text)]
     taken: set[int] = set()
-    for begin, end, sure in [
-        *(titles(text, tokens) if titled else ()),
-        *(introductions(text, tokens) if cued else ()),
-        *pairs(text, tokens),
-    ]:
+    for begin, end, sure in [*titles(text, tokens), *introductions(text, tokens), *pairs(text, tokens)]:
         if taken.isdisjoint(range(begin, end)):
             taken.update(range(begin, end))
             yield part(text, tokens, begin, end, "name", sure)

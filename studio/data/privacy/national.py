@@ -9,9 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from studio.data.privacy import checksums
-from studio.data.privacy.hits import Clues, Hit, any_word, hit, nearest
+from studio.data.privacy.hits import Hit, any_word, hit, holds, nearest
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,7 @@ def form(pattern: str, check: Callable[[str], bool], cues: str, spelled: str | N
 
 
 def is_ssn(digits: str) -> bool:
-    """Numbers of the areas 000, 666 and 9xx, the group 00 and the serial 0000 are never given (Social Security Administration)."""
+    """Numbers of the areas 000, 666 and 9xx, the group 00 and the serial 0000 are never given."""
     return digits[0] != "9" and digits[:3] not in ("000", "666") and digits[3:5] != "00" and digits[5:] != "0000"
 
 
@@ -73,10 +77,18 @@ FORMS = (
 )
 
 
-def find(text: str, clues: Clues) -> Iterator[Hit]:
+def likely(texts: pa.StringArray) -> pa.BooleanArray:
+    """Texts with seven digits close together, or the beginning of a codice fiscale."""
+    return holds(
+        texts,
+        r"\d(?:[ .-]?\d){6}",
+        r"[A-Z]{2} ?\d{2} ?\d{2} ?\d{2} ?[A-D]",
+        r"[A-Z]{6}[0-9LMNP-V]{2}[A-Z]",
+    )
+
+
+def find(text: str) -> Iterator[Hit]:
     """Numbers in one of the forms with the right check digits."""
-    if not clues.digit:
-        return
     for one in FORMS:
         for found in one.pattern.finditer(text):
             signs = re.sub(r"[ .\-]", "", found.group())

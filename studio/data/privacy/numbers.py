@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from studio.data.privacy.checksums import luhn, mod97
-from studio.data.privacy.hits import Clues, Hit, hit
+from studio.data.privacy.hits import Hit, hit, holds
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 CARD = re.compile(
     r"(?<![\w.])(?<!\d[ -])(?:\d{4}([ -]?)\d{4}\1\d{4}\1\d{1,7}|\d{4}([ -]?)\d{6}\2\d{4,5})(?![\w]|[.,-]\d| \d{4}(?!\d))"
@@ -45,15 +49,21 @@ LENGTHS: dict[str, int] = {
 """Signs of an IBAN in each country, from the SWIFT IBAN registry."""
 
 
-def find(text: str, clues: Clues) -> Iterator[Hit]:
+def likely(texts: pa.StringArray) -> pa.BooleanArray:
+    """Texts with twelve digits close together, or the beginning of an IBAN."""
+    return holds(
+        texts,
+        r"\d{4}[ -]?\d{4,6}[ -]?\d{4}",
+        r"[A-Z]{2}\d{2}[ -]?[A-Z0-9]{4}",
+    )
+
+
+def find(text: str) -> Iterator[Hit]:
     """Cards of known issuers whose check digit is right, and IBANs whose length and check digits are right."""
-    if not clues.digit:
-        return
-    if clues.long_number:
-        for found in CARD.finditer(text):
-            digits = re.sub(r"\D", "", found.group())
-            if ISSUERS.match(digits) and luhn(digits):
-                yield hit("card", found, 0.95)
+    for found in CARD.finditer(text):
+        digits = re.sub(r"\D", "", found.group())
+        if ISSUERS.match(digits) and luhn(digits):
+            yield hit("card", found, 0.95)
     for found in IBAN.finditer(text):
         if (end := iban_end(text, found.start())) is not None:
             yield Hit("iban", found.start(), end, text[found.start() : end], 0.99)

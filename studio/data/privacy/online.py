@@ -5,9 +5,13 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
 
-from studio.data.privacy.hits import Clues, Hit, any_word, hit, nearest
+from studio.data.privacy.hits import Hit, any_word, hit, holds, nearest, words
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 EMAIL = re.compile(r"(?<![\w.%+'-])[\w%+-][\w.%+'-]{0,63}+@[^\W_](?:[\w-]{0,62}+\.){1,8}+[^\W\d_]{2,24}(?![\w@-])")
 SPELLED_EMAIL = re.compile(
@@ -34,24 +38,34 @@ PEOPLE = re.compile(r"user(?:_?(?:name|id))?|email|e-?mail|login|account|uid|cus
 PROFILE = re.compile(r"/(?:~|@|(?:users?|u|profiles?|people|member|in)/)(?!\w{0,2}(?:/|\Z))[\w.%-]{2,80}", re.IGNORECASE)
 NETWORKS = ("twitter.com", "x.com", "facebook.com", "instagram.com", "tiktok.com", "t.me", "wa.me", "github.com", "gitlab.com")
 """Sites whose first part of the path is a person's or a firm's name."""
-NOBODY = {
-    "about", "login", "signup", "search", "explore", "share", "sharer", "intent", "home", "help", "privacy", "terms", "hashtag",
-    "groups", "pages", "events", "watch", "reel", "features", "orgs", "topics", "sponsors", "settings", "p", "i", "marketplace",
-}  # fmt: skip
+NOBODY = words(
+    "about login signup search explore share sharer intent home help privacy terms hashtag "
+    "groups pages events watch reel features orgs topics sponsors settings p i marketplace"
+)
 
 
-def find(text: str, clues: Clues) -> Iterator[Hit]:
+def likely(texts: pa.StringArray) -> pa.BooleanArray:
+    """Texts with an @, several points between digits, colons between hexadecimal digits, or a link."""
+    return holds(
+        texts,
+        r"@",
+        r"(?i)[\[({<] ?at ?[\])}>]",
+        r"\d\.\d{1,3}\.\d{1,3}\.\d",
+        r"[0-9A-Fa-f]:[0-9A-Fa-f]{0,4}:",
+        r"://|www\.",
+    )
+
+
+def find(text: str) -> Iterator[Hit]:
     """Addresses and links; IP addresses only where the internet can reach them."""
     if "@" in text:
         for found in EMAIL.finditer(text):
             local, _, domain = found.group().rpartition("@")
             if domain.rpartition(".")[2].lower() not in FILES and local != "git" and ".." not in found.group():
                 yield hit("email", found, 0.98)
-    if "at" in clues.words and ("dot" in clues.words or "." in text):
-        for found in SPELLED_EMAIL.finditer(text):
-            yield hit("email", found, 0.8)
-    if clues.digit and text.count(".") > 2:
-        yield from ips(text, IPV4)
+    for found in SPELLED_EMAIL.finditer(text):
+        yield hit("email", found, 0.8)
+    yield from ips(text, IPV4)
     if text.count(":") > 1:
         yield from ips(text, IPV6)
     if "://" in text or "www." in text:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from studio.data.privacy.hits import Clues, Hit, any_word, hit, nearest
+from studio.data.privacy.hits import Hit, any_word, hit, holds, nearest
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 REGIONS = ("US", "GB", "DE", "FR", "ES", "IT", "NL", "BR", "IN", "PL", "AU", "CH", "AT", "BE", "PT", "SE", "IE", "MX")
 """Where a number without a country code is tried."""
@@ -38,10 +42,16 @@ OTHER = any_word(
 REACH = 40
 
 
-def find(text: str, clues: Clues) -> Iterator[Hit]:
+def likely(texts: pa.StringArray) -> pa.BooleanArray:
+    """Texts with seven digits close together."""
+    return holds(
+        texts,
+        r"\d(?:[ .()/\x{00a0}-]{0,3}\d){6}",
+    )
+
+
+def find(text: str) -> Iterator[Hit]:
     """Numbers that a plan knows, and numbers of a possible length beside a word such as "call" or "Telefon"."""
-    if not clues.long_number:
-        return
     for found in CANDIDATE.finditer(text):
         number = found.group()
         international = number.lstrip("( ").startswith(("+", "00")) and len(re.sub(r"\D", "", number)) > 8

@@ -9,18 +9,19 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import islice
 from typing import NamedTuple
 
 from studio.data.privacy import address, birth, names, national, numbers, online, phone, secrets
-from studio.data.privacy.hits import Clues, Hit
+from studio.data.privacy.hits import Hit
 from studio.data.privacy.standins import is_standin
 from studio.records import Example
 
-FINDERS = (secrets.find, numbers.find, national.find, online.find, phone.find, address.find, birth.find, names.find)
+FINDERS = (secrets, numbers, national, online, phone, address, birth, names)
 PARTS = {"user": "question", "assistant": "answer", "system": "system"}
 """Role of a turn -> the column of the page; a plain text is `text`."""
-EVERY = 1000  # rows between two reports of progress
+BATCH = 1000  # rows that are looked at together
+BATCH_SIZE = 2**22  # characters, after which a batch is full
 
 
 class Spot(NamedTuple):
@@ -44,8 +45,19 @@ class Summary:
 
 def scan(text: str) -> list[Hit]:
     """The personal data and secrets in a text, in its order and without overlaps."""
-    clues = Clues(text)
-    return without_overlaps(len(text), chain.from_iterable(find(text, clues) for find in FINDERS))
+    return scan_all([text])[0]
+
+
+def scan_all(texts: Sequence[str]) -> list[list[Hit]]:
+    """The same for several texts, which is much faster than one by one."""
+    import pyarrow as pa  # noqa: PLC0415 - 100 ms
+
+    array = pa.array([text.encode("utf-8", "replace").decode() for text in texts], pa.large_string())
+    found: list[list[Hit]] = [[] for _ in texts]
+    for finder in FINDERS:
+        for place in finder.likely(array).to_numpy(zero_copy_only=False).nonzero()[0]:
+            found[place].extend(finder.find(texts[place]))
+    return [without_overlaps(len(text), hits) if hits else hits for text, hits in zip(texts, found, strict=True)]
 
 
 def without_overlaps(length: int, found: Iterable[Hit]) -> list[Hit]:
@@ -62,38 +74,57 @@ def without_overlaps(length: int, found: Iterable[Hit]) -> list[Hit]:
     return sorted(kept, key=lambda one: one.start)
 
 
-def texts(example: Example) -> Iterator[tuple[str, str]]:
+def texts_of(example: Example) -> list[tuple[str, str]]:
     """The texts of an example, each with the part it belongs to."""
     if example.messages:
-        for message in example.messages:
-            yield PARTS.get(message["role"], message["role"]), message["content"]
-    else:
-        yield "text", example.text
+        return [(PARTS.get(message["role"], message["role"]), message["content"]) for message in example.messages]
+    return [("text", example.text)]
 
 
 def spots(example: Example) -> tuple[Spot, ...]:
     """Where an example holds personal data. A person named in one turn is found by either name in the others, too."""
-    found = [(text, scan(text)) for _, text in texts(example)]
-    named = frozenset(chain.from_iterable(names.pieces(one.text) for _, hits in found for one in hits if one.kind == "name"))
+    texts = [text for _, text in texts_of(example)]
+    return placed(texts, scan_all(texts))
+
+
+def placed(texts: Sequence[str], found: Sequence[list[Hit]]) -> tuple[Spot, ...]:
+    """The spots of an example whose texts were scanned."""
+    named = frozenset(piece for hits in found for one in hits if one.kind == "name" for piece in names.pieces(one.text))
     if named:
-        found = [(text, without_overlaps(len(text), [*hits, *names.again(text, named)])) for text, hits in found]
-    return tuple(
-        Spot(turn, one.kind, one.start, one.end, one.sure) for turn, (_, hits) in enumerate(found) for one in hits
-    )
+        found = [without_overlaps(len(text), [*hits, *names.again(text, named)]) for text, hits in zip(texts, found, strict=True)]
+    return tuple(Spot(turn, one.kind, one.start, one.end, one.sure) for turn, hits in enumerate(found) for one in hits)
 
 
 def scan_rows(rows: Sequence[Example], progress: Callable[[int, int], None] | None = None) -> Summary:
     """What rows hold, in one pass. `progress` is told the rows done and their number now and then."""
     summary = Summary()
-    for position, example in enumerate(rows):
-        if progress and position % EVERY == 0:
-            progress(position, len(rows))
-        if found := spots(example):
-            summary.rows[position] = found
-            parts = [part for part, _ in texts(example)]
-            for spot in found:
+    for begin, batch in batches(rows):
+        if progress:
+            progress(begin, len(rows))
+        parts = [texts_of(example) for example in batch]
+        found = iter(scan_all([text for texts in parts for _, text in texts]))
+        for position, texts in enumerate(parts, begin):
+            hits = list(islice(found, len(texts)))
+            if not any(hits):
+                continue
+            summary.rows[position] = placed([text for _, text in texts], hits)
+            for spot in summary.rows[position]:
                 summary.counts[spot.kind] += 1
-                summary.parts.setdefault(spot.kind, Counter())[parts[spot.turn]] += 1
+                summary.parts.setdefault(spot.kind, Counter())[texts[spot.turn][0]] += 1
     if progress:
         progress(len(rows), len(rows))
     return summary
+
+
+def batches(rows: Iterable[Example]) -> Iterator[tuple[int, list[Example]]]:
+    """Rows by the thousand, or fewer where they are long, each batch with the position of its first row."""
+    batch: list[Example] = []
+    begin = size = 0
+    for position, example in enumerate(rows):
+        batch.append(example)
+        size += sum(len(text) for _, text in texts_of(example))
+        if len(batch) == BATCH or size > BATCH_SIZE:
+            yield begin, batch
+            batch, begin, size = [], position + 1, 0
+    if batch:
+        yield begin, batch

@@ -9,8 +9,12 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from studio.data.privacy.hits import Clues, Hit, hit
+from studio.data.privacy.hits import Hit, hit, holds
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 TOKENS: tuple[tuple[tuple[str, ...], re.Pattern[str]], ...] = tuple(
     (starts, re.compile(rf"(?<![A-Za-z0-9_])(?:{pattern})(?![A-Za-z0-9])"))
@@ -31,20 +35,21 @@ TOKENS: tuple[tuple[tuple[str, ...], re.Pattern[str]], ...] = tuple(
 )
 """What must stand in the text for a pattern to be tried, and the published or observed form of the token."""
 
-PRIVATE_KEY = re.compile(r"-----BEGIN (?:[A-Z]{2,10} ){0,3}PRIVATE KEY(?: BLOCK)?-----[^-]{0,20000}+(?:-----END[A-Z ]{0,40}-----)?")
+PRIVATE_KEY = re.compile(
+    r"-----BEGIN (?:[A-Z]{2,10} ){0,3}PRIVATE KEY(?: BLOCK)?-----[^-]{0,20000}+(?:-----END[A-Z ]{0,40}-----)?"
+)
 
 ASSIGNED = re.compile(
-    r"(?<![^\W_])(?:api|access|secret|auth|client|private|bearer|encryption|signing)?[_ -]?(?:key|token|secret|bearer)(?:[_ -]?(?:id|key))?"
-    r"[\"']?(?: is| ist| =| :|:|=){1,2}[ ]?[\"']?(?P<value>[A-Za-z0-9+/_=.~-]{16,256}+)",
+    r"(?<![^\W_])(?:api|access|secret|auth|client|private|bearer|encryption|signing)?[_ -]?(?:key|token|secret|bearer)"
+    r"(?:[_ -]?(?:id|key))?[\"']?(?: is| ist| =| :|:|=){1,2}[ ]?[\"']?(?P<value>[A-Za-z0-9+/_=.~-]{16,256}+)",
     re.IGNORECASE,
 )
 BEARER = re.compile(r"(?<!\w)(?:Bearer|Basic) (?P<value>[A-Za-z0-9+/_=.~-]{16,2000}+)")
-ASSIGNED_WORDS = frozenset("key token secret bearer keys tokens basic apikey api_key".split())
 ENTROPY = 3.0  # bits a sign; English words lie below 3, random base64 of 20 signs near 4
 
 PASSWORD_WORDS = (
-    r"passwords?|passwd|pwd|passcode|passphrase|pass|passwort|kennwort|contraseña|clave|mot de passe|mdp|parola(?: d'ordine)?|senha"
-    r"|wachtwoord|hasło|пароль"
+    r"passwords?|passwd|pwd|passcode|passphrase|pass|passwort|kennwort|contraseña|clave|mot de passe|mdp|parola(?: d'ordine)?"
+    r"|senha|wachtwoord|hasło|пароль"
 )
 PASSWORD = re.compile(
     rf"(?<![^\W_])(?:{PASSWORD_WORDS})[\"']?(?P<sign> ?(?:[:=]|->) ?| (?:is|was|ist|lautet|es|est|è|é|jest)(?::| ?=)? |\n)"
@@ -52,37 +57,37 @@ PASSWORD = re.compile(
     re.IGNORECASE,
 )
 PIN = re.compile(
-    r"(?<![^\W_])(?:pin|cvv2?|cvc2?|otp|tan)(?: ?(?:code|number|nummer|no\.?))?(?:[:=] ?| (?:is|was|ist|es|est) )(?P<value>\d{3,8}+)(?![\w.,%]\d|\w)",
+    r"(?<![^\W_])(?:pin|cvv2?|cvc2?|otp|tan)(?: ?(?:code|number|nummer|no\.?))?(?:[:=] ?| (?:is|was|ist|es|est) )"
+    r"(?P<value>\d{3,8}+)(?![\w.,%]\d|\w)",
     re.IGNORECASE,
 )
-WORDS = frozenset(
-    "password passwords passwd pwd passcode passphrase pass passwort kennwort contraseña clave passe mdp parola senha wachtwoord hasło "
-    "пароль".split()
-)
-PIN_WORDS = frozenset("pin cvv cvv2 cvc cvc2 otp tan".split())
 NO_VALUE = re.compile(r"[<\[{(*•#$%.…-]|x{4}|your|my[_-]|none|null|true|false|example|changeme|https?:|www\.", re.IGNORECASE)
 """How a placeholder begins."""
 
 
-def find(text: str, clues: Clues) -> Iterator[Hit]:
+def likely(texts: pa.StringArray) -> pa.BooleanArray:
+    """Texts with the beginning of a token, or with a word such as key, password or PIN and something behind it."""
+    return holds(
+        texts,
+        "|".join(re.escape(start) for starts, _ in TOKENS for start in starts if start != "gh"),
+        r"gh[pousr]_|PRIVATE KEY",
+        r"(?i)(?:key|token|secret|bearer|basic)(?:[_ -]?(?:id|key))?[\"']?(?: is| ist)?(?: =| :|:|=| ){1,2} ?[\"']?[a-z0-9+/_=.~-]{16}",
+        rf"(?i)(?:{PASSWORD_WORDS})[\"']?(?: ?[:=]| ?->| (?:is|was|ist|lautet|es|est|è|é|jest)\b|\n)",
+        r"(?i)(?:pin|cvv2?|cvc2?|otp|tan)(?: ?(?:code|number|nummer|no\.?))?(?:[:=] ?| (?:is|was|ist|es|est) )\d{3}",
+    )
+
+
+def find(text: str) -> Iterator[Hit]:
     """Tokens by their published forms, random-looking values behind "key" and the like, and what is said to be a password."""
     for starts, pattern in TOKENS:
         if any(start in text for start in starts):
             yield from (hit("secret", found, 0.97) for found in pattern.finditer(text))
     if "PRIVATE KEY" in text:
         yield from (hit("secret", found, 1.0) for found in PRIVATE_KEY.finditer(text))
-    lower = clues.words
-    if not lower.isdisjoint(ASSIGNED_WORDS):
-        for pattern in (ASSIGNED, BEARER):
-            yield from (
-                hit("secret", found, 0.9, "value") for found in pattern.finditer(text) if is_random(found["value"])
-            )
-    if not lower.isdisjoint(WORDS):
-        yield from (
-            trimmed(found) for found in PASSWORD.finditer(text) if is_password(found["value"], found["sign"], text, found.end())
-        )
-    if clues.digit and not lower.isdisjoint(PIN_WORDS):
-        yield from (hit("password", found, 0.85, "value") for found in PIN.finditer(text))
+    for pattern in (ASSIGNED, BEARER):
+        yield from (hit("secret", found, 0.9, "value") for found in pattern.finditer(text) if is_random(found["value"]))
+    yield from (trimmed(found) for found in PASSWORD.finditer(text) if is_password(found["value"], found["sign"]))
+    yield from (hit("password", found, 0.85, "value") for found in PIN.finditer(text))
 
 
 def trimmed(found: re.Match[str]) -> Hit:
@@ -103,7 +108,7 @@ def entropy(value: str) -> float:
     return -sum(count / len(value) * math.log2(count / len(value)) for count in Counter(value).values())
 
 
-def is_password(value: str, sign: str, text: str, end: int) -> bool:
+def is_password(value: str, sign: str) -> bool:
     """Whether a value behind "password" is one: a digit or a sign within, or a lone odd word behind a colon."""
     value = value.rstrip(".,;:)")
     if len(value) < 4 or NO_VALUE.match(value):
