@@ -32,7 +32,7 @@ ENGLISH = (
     "streets?|st|roads?|rd|avenue|ave|lane|ln|drive|dr|court|ct|boulevard|blvd|way|place|pl|square|sq|terrace|close|crescent|cres"
     "|highway|hwy|parkway|pkwy|circle|row|mews|gardens|grove|trail|plaza|broadway|alley|walk|hill|quay"
 )
-ENGLISH_SMALL = "street|st|road|rd|avenue|ave|lane|ln|drive|boulevard|blvd|terrace|crescent|parkway|court"
+ENGLISH_SMALL = "street|st|road|rd|avenue|ave|lane|ln|boulevard|blvd|terrace|crescent|parkway"
 """Those that are taken in lower-case addresses, too."""
 ENDINGS = (
     "straße|strasse|str\\.|weg|platz|gasse|allee|damm|ufer|chaussee|steig|gürtel|straat|laan|plein|gracht|kade|dijk|singel|gatan"
@@ -50,8 +50,8 @@ STREETS: tuple[tuple[re.Pattern[str], float], ...] = (
     # 23 Main Street, 107 N. 5th Ave
     (
         re.compile(
-            rf"{OPENING}(?:{NUMBER} )?{NUMBER},? (?:(?:[NSEW]{{1,2}}\.?|{CAP}|\d{{1,3}}(?:st|nd|rd|th)) ){{1,4}}?"
-            rf"(?i:{ENGLISH})\.?(?!\w)"
+            rf"{OPENING}(?:{NUMBER} )?(?:\d{{1,3}}[a-z]?,|{NUMBER}) (?:(?:[NSEW]{{1,2}}\.?|{CAP}|\d{{1,3}}(?:st|nd|rd|th)) )"
+            rf"{{1,4}}?(?i:{ENGLISH})\.?(?!\w)"
         ),
         0.85,
     ),
@@ -65,7 +65,7 @@ STREETS: tuple[tuple[re.Pattern[str], float], ...] = (
     # Berliner Straße 7
     (re.compile(rf"(?<![\w.-]){CAP}(?:[ -]{CAP})?[ -](?i:{ENDINGS}|ring|hof|markt) {NUMBER}(?!\w)"), 0.85),
     # 12, rue de la Paix
-    (re.compile(rf"{OPENING}{NUMBER},? (?i:{ROMANCE}) {NAMED}"), 0.85),
+    (re.compile(rf"{OPENING}(?:{NUMBER} )?{NUMBER},? (?i:{ROMANCE}) {NAMED}"), 0.85),
     # Calle Mayor 5; Via Roma, 12; ul. Długa 4
     (re.compile(rf"(?<!\w)(?i:{ROMANCE}) ?{NAMED},? (?:n[.ºo°]{{1,2}} ?)?{NUMBER}(?!\w)"), 0.85),
 )
@@ -96,6 +96,7 @@ NEAR_CUE = re.compile(
     rf"(?<![\w.,-])(?:\d{{1,4}} ){{0,2}}(?:{CAP} ){{1,3}}\d{{1,4}}(?![\w:%/])"
     rf"|(?<![\w.,-])\d{{1,4}} (?:\d{{1,4}} )?{CAP}(?: {CAP}){{0,2}}"
 )
+COURT = re.compile(r"(?:Supreme|District|High|Federal|Circuit|Crown|County) Court")
 NO_STREET = words(
     "the a an of on in at to down up this that my your our his her their its different other more minute minutes hour hours "
     "mile miles km meters metres feet foot day days week weeks month months year years blocks block way long new old busy "
@@ -121,7 +122,9 @@ def find(text: str) -> Iterator[Hit]:
     """Streets with their number and what follows them, and post codes that stand alone."""
     for pattern, sure in STREETS:
         for found in pattern.finditer(text):
-            if (between := found.groupdict().get("words")) and not NO_STREET.isdisjoint(between.lower().split()):
+            if COURT.search(found.group()) or (
+                (between := found.groupdict().get("words")) and not NO_STREET.isdisjoint(between.lower().split())
+            ):
                 continue
             yield longer(text, found.start(), found.end(), sure)
     for pattern, sure in CODES:

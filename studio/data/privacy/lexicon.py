@@ -12,6 +12,7 @@ from functools import cache
 from studio.data.privacy.hits import words
 
 WORDS_TOO = words(
+    "Wash Tierra Eres Adem Universe Alternate Melbourne Carolina Petra Apollo Maverick Messiah Reino Corona Bernardino "
     "Abbey Ace Admiral Africa Albino Ally Almond Alpha Alta Alto Amber America Among An Angel Angeles Anger April Arch "
     "Argentina Arizona Art Ash Asia Aspen Atlanta Attila Aura Austin Author Autumn Avis Babe Baby Bailey Baker Banks Baron "
     "Bas Basil Bay Bear Beat Beau Bee Belle Bell Bent Berlin Berry Beta Bill Bird Bishop Blanche Blaze Blessing Bliss Bob "

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from typing import TYPE_CHECKING
 
 from studio.data.privacy.hits import Hit, holds
@@ -55,9 +56,17 @@ def likely(texts: pa.StringArray) -> pa.BooleanArray:
     for joint in "'’-/":
         spaced = pc.replace_substring(spaced, joint, " ")
     words = pc.utf8_split_whitespace(spaced)
-    known = pc.is_in(pc.utf8_trim(pc.list_flatten(words), characters=AROUND), value_set=pa.array(lexicon().written))
+    known = pc.is_in(pc.utf8_trim(pc.list_flatten(words), characters=AROUND), value_set=first_names())
     named = pc.is_in(pa.array(range(len(texts))), value_set=pc.list_parent_indices(words).filter(known).cast(pa.int64()))
     return pc.or_(holds(texts, TITLED, CUED), named)
+
+
+@cache
+def first_names() -> pa.Array:
+    """What a word is compared with to see whether a text is worth looking through."""
+    import pyarrow as pa  # noqa: PLC0415 - 100 ms
+
+    return pa.array(lexicon().written)
 
 
 def find(text: str) -> Iterator[Hit]:

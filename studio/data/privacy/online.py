@@ -36,8 +36,8 @@ KEYS = re.compile(
 )
 PEOPLE = re.compile(r"user(?:_?(?:name|id))?|email|e-?mail|login|account|uid|customer(?:_?id)?|name|phone", re.IGNORECASE)
 PROFILE = re.compile(r"/(?:~|@|(?:users?|u|profiles?|people|member|in)/)(?!\w{0,2}(?:/|\Z))[\w.%-]{2,80}", re.IGNORECASE)
-NETWORKS = ("twitter.com", "x.com", "facebook.com", "instagram.com", "tiktok.com", "t.me", "wa.me", "github.com", "gitlab.com")
-"""Sites whose first part of the path is a person's or a firm's name."""
+NETWORKS = ("twitter.com", "x.com", "facebook.com", "instagram.com", "tiktok.com", "t.me", "wa.me")
+"""Sites whose first part of the path is a person's or a firm's name; on github.com it is mostly a project's."""
 NOBODY = words(
     "about login signup search explore share sharer intent home help privacy terms hashtag "
     "groups pages events watch reel features orgs topics sponsors settings p i marketplace"
@@ -119,5 +119,5 @@ def tells(host: str, path: str, query: str) -> bool:
         return True
     site = next((site for site in NETWORKS if host == site or host.endswith(f".{site}")), "")
     first = path.strip("/").split("/")
-    only = len(first) == 1 and len(first[0]) > 1  # a project of github.com/firm/project is no person
+    only = len(first) == 1 and len(first[0]) > 1
     return bool(site) and only and first[0].lower() not in NOBODY

@@ -15,8 +15,8 @@ REGIONS = ("US", "GB", "DE", "FR", "ES", "IT", "NL", "BR", "IN", "PL", "AU", "CH
 """Where a number without a country code is tried."""
 
 CANDIDATE = re.compile(
-    r"(?<![\w$€£¥#/.,:-])(?<![$€£¥] )(?:\+ ?|\(\+?)?\d(?:[ .()/\-\u00a0]{0,3}\d){6,16}+"
-    r"(?: ?(?:x|ext\.?|extension|Durchwahl) ?\d{1,6})?(?!\w|[.,:/-]\d|[%°€])"
+    r"(?<![\w$€£¥#/.,<=*^-])(?<![$€£¥] )(?<!\d:)(?:\+ ?|\(\+?)?\d(?:[ .()/\-\u00a0]{0,3}\d){6,16}+"
+    r"(?: ?(?:x|ext\.?|extension|Durchwahl) ?\d{1,6})?(?!\w|[.,:/-]\d|[%°€=*]| [=*])"
 )
 NORTH_AMERICAN = re.compile(r"(?:\+?1[ .-]?)?(?:\([2-9]\d\d\) ?|[2-9]\d\d[.-])\d{3}[.-]\d{4}(?: ?(?:x|ext).{1,9})?\Z")
 NOT_PHONE = re.compile(
@@ -27,7 +27,7 @@ NOT_PHONE = re.compile(
     r"|\d{1,3}(?:[ .]\d{3}){2,4}\Z"  # millions
     r"|\d{3}-\d{2}-\d{4}\Z"  # US SSN
     r"|[\d ]{1,15} - [\d ]{1,15}\Z"  # a difference
-    r"|\d{1,9}\(|\d{1,4}/\d{1,4}\Z|\d(?:[ -]\d){6,}\Z"  # a product, a fraction, single digits
+    r"|\d{1,9} ?\(|\([^)]*\Z|\d{1,4}/\d{1,4}\Z|\d(?:[ -]\d){6,}\Z"  # a product, a fraction, single digits
 )
 CUES = any_word(
     r"phones?\b|telephones?\b|tel\b|calls?\b|calling|called|mobile|cell\b|fax|whats ?app|sms|text me|reach|desk\b|office\b|ring\b"
@@ -72,7 +72,8 @@ def how_sure(number: str, international: bool, cued: bool) -> float:
         return 0.93 if cued else 0.85
     if cued:
         return 0.92
-    if number.isdigit() and not international:
+    groups = re.findall(r"\d+", number)
+    if not international and (len(groups) < 2 or (number.lstrip("(")[0] != "0" and (len(groups) < 3 or "/" in number))):
         return 0.0  # without a word or a form, any number of that length would be one
     return 0.9 if is_valid(number, international) else 0.0
 

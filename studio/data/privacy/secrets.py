@@ -71,7 +71,7 @@ def likely(texts: pa.StringArray) -> pa.BooleanArray:
         texts,
         "|".join(re.escape(start) for starts, _ in TOKENS for start in starts if start != "gh"),
         r"gh[pousr]_|PRIVATE KEY",
-        r"(?i)(?:key|token|secret|bearer|basic)(?:[_ -]?(?:id|key))?[\"']?(?: is| ist)?(?: =| :|:|=| ){1,2} ?[\"']?[a-z0-9+/_=.~-]{16}",
+        r"(?i)(?:key|token|secret|bearer|basic)(?:[_ -]?(?:id|key))?[\"']?(?: is| ist)?[:= ]{1,3}[\"']?[a-z0-9+/_=.~-]{16}",
         rf"(?i)(?:{PASSWORD_WORDS})[\"']?(?: ?[:=]| ?->| (?:is|was|ist|lautet|es|est|è|é|jest)\b|\n)",
         r"(?i)(?:pin|cvv2?|cvc2?|otp|tan)(?: ?(?:code|number|nummer|no\.?))?(?:[:=] ?| (?:is|was|ist|es|est) )\d{3}",
     )
