@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from studio.data.checks.about import About, Changes
 from studio.data.privacy.hits import KINDS
-from studio.data.privacy.scan import Summary, batches, scan_rows, spots, texts_of
-from studio.data.privacy.standins import PLAIN, Standins, replace
+from studio.data.privacy.scan import Summary, scan_rows, spots, texts_of
+from studio.data.privacy.standins import Standins, replace
 from studio.errors import StudioError
 from studio.records import Example, Finding, Remedy
 
@@ -70,9 +70,7 @@ def findings(rows: Sequence[Example], summary: Summary) -> list[Finding]:
             for spot in wanted:
                 part, text = texts[spot.turn]
                 notes[spot.kind].setdefault(position, f"{part.capitalize()}: {masked(spot.kind, text[spot.start : spot.end])}")
-    return [
-        finding(kind, summary, tuple(positions), notes[kind]) for kind, positions in by_kind.items() if positions
-    ]
+    return [finding(kind, summary, tuple(positions), notes[kind]) for kind, positions in by_kind.items() if positions]
 
 
 def finding(kind: str, summary: Summary, rows: tuple[int, ...], notes: dict[int, str]) -> Finding:

@@ -137,8 +137,11 @@ def reach(text: str, tokens: list[Token], begin: int, *, small: bool = False) ->
         return small_reach(text, tokens, begin) if small else begin
     if not fits(text, first):
         return begin
+    shouted = first.word.isupper() and len(first.word) > 1  # then every word has a capital
     end = place = begin + 1
     while place < len(tokens) and place - begin < LONGEST and beside(text, tokens[place - 1], tokens[place]):
+        if shouted and not is_known(tokens[place].word):
+            break
         if tokens[place].cap and fits(text, tokens[place]):
             end = place + 1
         elif tokens[place].word not in JOINTS:

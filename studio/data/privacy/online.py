@@ -13,7 +13,7 @@ from studio.data.privacy.hits import Hit, any_word, hit, holds, nearest, words
 if TYPE_CHECKING:
     import pyarrow as pa
 
-EMAIL = re.compile(r"(?<![\w.%+'-])[\w%+-][\w.%+'-]{0,63}+@[^\W_](?:[\w-]{0,62}+\.){1,8}+[^\W\d_]{2,24}(?![\w@-])")
+EMAIL = re.compile(r"(?<![\w.%+'-])[\w%+-][\w.%+'-]{0,63}+@[^\W_](?:[\w-]{0,62}+\.){1,8}[^\W\d_]{2,24}(?![\w@-])")
 SPELLED_EMAIL = re.compile(
     r"(?<![\w.-])[\w.+-]{1,64}+ ?[\[({<] ?at ?[\])}>] ?[\w-]{1,63}(?: ?(?:[\[({<] ?dot ?[\])}>]|\.) ?[a-z]{2,24}){1,3}+",
     re.IGNORECASE,
@@ -101,7 +101,7 @@ def links(text: str) -> Iterator[Hit]:
             continue
         start, end = found.start(), found.start() + len(link)
         if parts.username and parts.password:
-            yield Hit("secret", start, end, link, 0.97)
+            yield Hit("secret", start, end, link, 0.99)
         elif tells(parts.netloc.rpartition("@")[2].lower(), parts.path, parts.query or parts.fragment):
             yield Hit("url", start, end, link, 0.85)
 

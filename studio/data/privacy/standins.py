@@ -21,12 +21,16 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace as changed
 from hashlib import blake2b
+from typing import TYPE_CHECKING
 
 from studio.data.privacy.checksums import luhn
 from studio.data.privacy.hits import WORD, Hit
 from studio.data.privacy.lexicon import lexicon
 from studio.data.privacy.name_words import JOINTS
 from studio.records import Example
+
+if TYPE_CHECKING:
+    from studio.data.privacy.scan import Spot
 
 SYLLABLES = [consonant + vowel for consonant in "bdfgklmnprstvz" for vowel in "aeiou"]
 LAST_DAY = datetime.date(1909, 12, 31).toordinal()
@@ -97,7 +101,7 @@ STANDIN = re.compile(
     r"|https://example\.com/id/\d+|EXAMPLE-KEY-\d+|example-password-\d+"
 )
 STANDIN_NAME = re.compile(r"(?:zy|quo)(?:[bdfgklmnprstvz][aeiou]){3,8}", re.IGNORECASE)
-OWN_STREET = "Example Street, 00000 Exampletown"
+OWN_STREET = re.compile(r"\d+ Example Street\b", re.IGNORECASE)
 
 PLAIN = {
     "first_name": "[name]",
@@ -115,7 +119,7 @@ PLAIN = {
 def is_standin(hit: Hit) -> bool:
     """Whether a hit is a stand-in of ours."""
     if hit.kind == "address":
-        return OWN_STREET in hit.text
+        return OWN_STREET.search(hit.text) is not None
     if "name" in hit.kind:
         words = [word for word in WORD.findall(hit.text) if len(word) > 1 and word not in JOINTS]
         return all(map(STANDIN_NAME.fullmatch, words))
@@ -172,11 +176,11 @@ def normal(kind: str, value: str) -> str:
     return " ".join(value.casefold().split())
 
 
-def replace(example: Example, hits: Sequence, standins: Standins) -> Example:
+def replace(example: Example, hits: Sequence[Spot], standins: Standins) -> Example:
     """The example with stand-ins in the place of hits.
 
     Args:
-        hits: `Spot`s of the example (`scan.spots`).
+        hits: What `scan.spots` gives for the example, or some of it.
         standins: The same for all rows, so that a value gets one stand-in throughout.
     """
     contents = [message["content"] for message in example.messages] or [example.text]

@@ -1,4 +1,4 @@
-"""Sentences written for these tests. None of the people, numbers and keys belongs to anybody; keys are put together at run time."""
+"""Sentences written for these tests. No person, number or key in them is real; keys are put together when run."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ CLEAN: list[str] = [
     "<<2000-400-200=1400>> marbles",
     "Born in 1985, the band sold 12,000,000 records between 1990 and 2004.",
     "He died in 1828; the work of 27.3.1827 was lost.",
-    "William was born on 26 April 1564.",
+    "Shakespeare was born on 26 April 1564.",
     "1998-06-28 14:48:14 is a timestamp, 1700000000 as well",
     "Card 4111 1111 1111 1112 has a typo.",
     "IBAN DE89 3704 0044 0532 0130 01 has a typo.",
