@@ -3,6 +3,7 @@
     read      any supported file or pasted text as rows, with what was left out and why (`readers/` has one module a kind)
     detect    which column is the question and which the answer, with a reason and how sure it is
     convert   rows to examples; every row that becomes none is left out with a reason
+    privacy   personal data and secrets in examples, and stand-ins for both
     split     which examples are kept aside
     encode    examples and chats to tokens, for training, chat and preview alike (`render` writes the text, `markers` knows
               the signs of chat templates)

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 CAP = rf"[{UPPER}][\w'’.-]{{0,24}}+"
 NUMBER = r"\d{1,5}(?: ?[a-zA-Z]|[/-]\d{1,4}| bis| ter)?"
-CITY = rf"{CAP}(?:[ -](?:{CAP}|am|an|der|im|de|del|la|le|les|sur|in|den)){{0,4}}"
+PLACE = rf"[{UPPER}][\w'’-]{{0,24}}+"
+CITY = rf"{PLACE}(?:[ -](?:{PLACE}|am|an|der|im|de|del|la|le|les|sur|in|den)){{0,4}}"
 STATES = (
     "AL|AK|AZ|AR|CA|CO|CT|DE|DC|FL|GA|HI|ID|IL|IN|IA|KS|KY|LA|ME|MD|MA|MI|MN|MS|MO|MT|NE|NV|NH|NJ|NM|NY|NC|ND|OH|OK|OR|PA|RI"
     "|SC|SD|TN|TX|UT|VT|VA|WA|WV|WI|WY|PR"
@@ -80,8 +81,8 @@ CODES: tuple[tuple[re.Pattern[str], float], ...] = (
     (re.compile(r"(?<!\w)(?:P\. ?O\. ?|P\.?O\.? |Post Office )Box \d{1,6}|(?<!\w)Postfach \d[\d ]{1,8}\d"), 0.85),
     (
         re.compile(
-            r"(?<!\w)(?:zip|zip ?code|postal code|post ?code|plz|postleitzahl|code postal|código postal|c\.p\.|cep|cap)"
-            rf"(?: is| ist|:| :|=){{1,2}} ?(?P<value>\d{{4,5}}(?:-\d{{3,4}})?(?:[ ]{CITY})?)(?!\w)",
+            r"(?<!\w)(?:zip|zip ?code|postal code|post ?code|plz|postleitzahl|code postal|código postal|c\.p\.|cep|cap(?=:))"
+            rf"(?: is| ist|:| :|=){{0,2}} ?(?P<value>\d{{4,5}}(?:-\d{{3,4}})?(?:[ ]{CITY})?)(?!\w)",
             re.IGNORECASE,
         ),
         0.7,

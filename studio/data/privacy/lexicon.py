@@ -10,14 +10,15 @@ from dataclasses import dataclass
 from functools import cache
 
 from studio.data.privacy.hits import words
+from studio.data.privacy.name_words import NOT_NAMES
 
 WORDS_TOO = words(
-    "Wash Tierra Eres Adem Universe Alternate Melbourne Carolina Petra Apollo Maverick Messiah Reino Corona Bernardino "
-    "Abbey Ace Admiral Africa Albino Ally Almond Alpha Alta Alto Amber America Among An Angel Angeles Anger April Arch "
-    "Argentina Arizona Art Ash Asia Aspen Atlanta Attila Aura Austin Author Autumn Avis Babe Baby Bailey Baker Banks Baron "
-    "Bas Basil Bay Bear Beat Beau Bee Belle Bell Bent Berlin Berry Beta Bill Bird Bishop Blanche Blaze Blessing Bliss Bob "
-    "Bond Boss Boston Brain Branch Brandy Bristol Brook Brooklyn Brown Buck Bud Buddy Buena Burns Bush Can Canal Candy "
-    "Canyon Cap Captain Carat Carry Case Cash Cedar Champ Chance Chancellor Chapel Charity Chase Chelsea Cher Cherish "
+    "Add Use Dijon Wash Tierra Eres Adem Universe Alternate Melbourne Carolina Petra Apollo Maverick Messiah Reino Corona "
+    "Bernardino Abbey Ace Admiral Africa Albino Ally Almond Alpha Alta Alto Amber America Among An Angel Angeles Anger "
+    "April Arch Argentina Arizona Art Ash Asia Aspen Atlanta Attila Aura Austin Author Autumn Avis Babe Baby Bailey Baker "
+    "Banks Baron Bas Basil Bay Bear Beat Beau Bee Belle Bell Bent Berlin Berry Beta Bill Bird Bishop Blanche Blaze Blessing "
+    "Bliss Bob Bond Boss Boston Brain Branch Brandy Bristol Brook Brooklyn Brown Buck Bud Buddy Buena Burns Bush Can Canal "
+    "Candy Canyon Cap Captain Carat Carry Case Cash Cedar Champ Chance Chancellor Chapel Charity Chase Chelsea Cher Cherish "
     "Cherry Chester Cheyenne China Chip Christian Cinnamon Clay Clementine Cliff Clove Cloud Coin Cole Colt Columbia "
     "Comfort COmfort Con Constant Council Coy Crew Cuba Cyprus Dahlia Daisy Dakota Dale Dallas Dane Dawn Day Days Dean "
     "Deacon Del Delta Demi Denver Destiny Dev Diamond Dia Día Disney Dock Doctor Doll Don Dot Dove Dries Drew Duke Durante "
@@ -88,7 +89,7 @@ def lexicon() -> Lexicon:
         for lists, names in ((("first_names", "first_names_male", "first_names_female"), first), (("last_names",), last)):
             for one in lists:
                 names.update(written(getattr(provider, one, ())))
-    lone = frozenset(name for name in first if len(name) > 2) - WORDS_TOO
+    lone = frozenset(name for name in first if len(name) > 2) - WORDS_TOO - NOT_NAMES
     capitals = {name.upper() for name in lone if len(name) > 3}
     return Lexicon(frozenset(first), frozenset(last), lone, frozenset(first | capitals))
 

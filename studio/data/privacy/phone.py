@@ -23,7 +23,7 @@ CANDIDATE = re.compile(
 NORTH_AMERICAN = re.compile(r"(?:\+?1[ .-]?)?(?:\([2-9]\d\d\) ?|[2-9]\d\d[.-])\d{3}[.-]\d{4}(?: ?(?:x|ext).{1,9})?\Z")
 DATE = re.compile(r"(?:1\d|20)\d\d[-./]\d{1,2}[-./]\d{1,2}|\d{1,2}[-./]\d{1,2}[-./](?:1\d|20)\d\d")
 NOT_PHONE = re.compile(
-    r"\d{4}[ -]{1,3}\d{4}\Z"  # years
+    r"(?:\d{4}[ -]{1,3}){1,4}\d{4}\Z"  # years
     r"|97[89][ -]\d"  # ISBN
     r"|\d{1,3}(?:\.\d{1,3}){3}\Z"  # IP addresses
     r"|\d{1,3}(?:[ .]\d{3}){2,4}\Z"  # millions
@@ -40,7 +40,7 @@ CUES = any_word(
 AFTER = re.compile(r"[ (,:-]{1,3}(?:office|desk|fax|mobile|cell|home|work|phone|landline)\b", re.IGNORECASE)
 OTHER = any_word(
     r"order|invoice|ref|isbn|issn|doi|track|ticket|case|ids?\b|serial|sku|model|item|part|account|customer no|bestell|rechnung"
-    r"|auftrag|artikel|kundennummer|vorgang|pedido|factura|commande|facture|client|ordine|fattura|card|zip|version|batch|lot\b"
+    r"|auftrag|artikel|kundennummer|vorgang|pedido|factura|commande|facture|client|ordine|fattura|card|zip|cep\b|plz|post ?code|postal|version|batch|lot\b"
 )
 REACH = 40
 
