@@ -73,6 +73,6 @@ def words(listed: str) -> frozenset[str]:
     return frozenset(listed.split())
 
 
-def any_word(words: str) -> re.Pattern[str]:
+def any_word(listed: str) -> re.Pattern[str]:
     """A pattern for any of the words that the bars separate, in either case, from the beginning of a word on."""
-    return re.compile(rf"(?<![^\W_])(?:{words})", re.IGNORECASE)
+    return re.compile(rf"(?<![^\W_])(?:{listed})", re.IGNORECASE)

@@ -1,4 +1,4 @@
-"""Phone numbers, judged by the library `phonenumbers`."""
+"""Phone numbers. Those that no word such as "call" announces have to be known to a numbering plan (library `phonenumbers`)."""
 
 from __future__ import annotations
 
@@ -40,17 +40,15 @@ CUES = any_word(
 AFTER = re.compile(r"[ (,:-]{1,3}(?:office|desk|fax|mobile|cell|home|work|phone|landline)\b", re.IGNORECASE)
 OTHER = any_word(
     r"order|invoice|ref|isbn|issn|doi|track|ticket|case|ids?\b|serial|sku|model|item|part|account|customer no|bestell|rechnung"
-    r"|auftrag|artikel|kundennummer|vorgang|pedido|factura|commande|facture|client|ordine|fattura|card|zip|cep\b|plz|post ?code|postal|version|batch|lot\b"
+    r"|auftrag|artikel|kundennummer|vorgang|pedido|factura|commande|facture|client|ordine|fattura|card"
+    r"|zip|cep\b|plz|post ?code|postal|version|batch|lot\b"
 )
 REACH = 40
 
 
 def likely(texts: pa.StringArray) -> pa.BooleanArray:
     """Texts with seven digits close together."""
-    return holds(
-        texts,
-        r"\d(?:[ .()/\x{00a0}-]{0,3}\d){6}",
-    )
+    return holds(texts, r"\d(?:[ .()/\x{00a0}-]{0,3}\d){6}")
 
 
 def find(text: str) -> Iterator[Hit]:

@@ -98,10 +98,9 @@ def placed(texts: Sequence[str], found: Sequence[list[Hit]]) -> tuple[Spot, ...]
 def scan_rows(rows: Sequence[Example], progress: Callable[[int, int], None] | None = None) -> Summary:
     """What rows hold, in one pass. `progress` is told the rows done and their number now and then."""
     summary = Summary()
-    for begin, batch in batches(rows):
+    for begin, parts in batches(rows):
         if progress:
             progress(begin, len(rows))
-        parts = [texts_of(example) for example in batch]
         found = iter(scan_all([text for texts in parts for _, text in texts]))
         for position, texts in enumerate(parts, begin):
             hits = list(islice(found, len(texts)))
@@ -116,13 +115,13 @@ def scan_rows(rows: Sequence[Example], progress: Callable[[int, int], None] | No
     return summary
 
 
-def batches(rows: Iterable[Example]) -> Iterator[tuple[int, list[Example]]]:
-    """Rows by the thousand, or fewer where they are long, each batch with the position of its first row."""
-    batch: list[Example] = []
+def batches(rows: Iterable[Example]) -> Iterator[tuple[int, list[list[tuple[str, str]]]]]:
+    """The texts of rows by the thousand rows, or fewer where they are long, each batch with the position of its first row."""
+    batch: list[list[tuple[str, str]]] = []
     begin = size = 0
     for position, example in enumerate(rows):
-        batch.append(example)
-        size += sum(len(text) for _, text in texts_of(example))
+        batch.append(texts_of(example))
+        size += sum(len(text) for _, text in batch[-1])
         if len(batch) == BATCH or size > BATCH_SIZE:
             yield begin, batch
             batch, begin, size = [], position + 1, 0

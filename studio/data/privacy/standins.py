@@ -153,13 +153,13 @@ class Standins:
         if word.lower() in JOINTS and not word[0].isupper():
             return word
         if len(word) == 1:
-            return chr((ord(word.upper()) - 65 + 13) % 26 + 65)
+            return chr((ord(word.upper()[0]) - 65 + 13) % 26 + 65)
         kind = "first" if word.title() in lexicon().first else "last"
         made = MAKERS[kind][1](self._number(kind, word))
         return made.upper() if word.isupper() else made.lower() if word.islower() else made
 
     def _number(self, kind: str, value: str) -> int:
-        digest = blake2b(f"{kind}\0{normal(kind, value)}".encode(), digest_size=8, key=self.key).digest()
+        digest = blake2b(f"{kind}\0{normal(kind, value)}".encode(errors="surrogatepass"), digest_size=8, key=self.key).digest()
         size = MAKERS[kind][0]
         number = int.from_bytes(digest) % size
         while self._taken.setdefault((kind, number), digest) != digest:

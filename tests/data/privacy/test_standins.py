@@ -57,6 +57,11 @@ def test_values_that_fall_on_one_stand_in_are_told_apart() -> None:
     assert len({standins.of("birth_date", one) for one in dates}) == len(dates)
 
 
+def test_initials_and_small_words_of_names() -> None:
+    made = Standins().of("name", "J. ß. van der Müller")
+    assert made.startswith("W. ") and " van der Quo" in made and "Müller" not in made
+
+
 def test_a_second_run_gives_the_same_and_a_key_other_ones() -> None:
     assert Standins().of("email", "a@b.de") == Standins().of("email", "A@B.de") == Standins().of("email", "a@b.de")
     assert Standins(key=b"secret").of("email", "a@b.de") != Standins().of("email", "a@b.de")
