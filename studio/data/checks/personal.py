@@ -13,6 +13,7 @@ from studio.errors import StudioError
 from studio.records import Example, Finding, Remedy
 
 KEY = "personal"
+TOGETHER = 500  # rows that get their stand-ins at once; scanning many is faster than one by one
 MOST_NOTES = 200  # rows with a masked excerpt; the others are listed without
 
 
@@ -121,17 +122,23 @@ def mend(rows: Sequence[Example], finding: Finding, remedy: str) -> Changes:
 
 
 class Replaced(Mapping[int, Example | None]):
-    """Rows with stand-ins, each made when it is read: copies of all texts at once might not fit into memory."""
+    """Rows with stand-ins, made some at a time when they are read: copies of all texts might not fit into memory."""
 
     def __init__(self, rows: Sequence[Example], positions: Sequence[int], kind: str, standins: Standins) -> None:
-        self.rows, self.kind, self.standins = rows, kind, standins
-        self.positions = dict.fromkeys(positions)
+        self.rows, self.positions, self.kind, self.standins = rows, positions, kind, standins
+        self.places = {position: place for place, position in enumerate(positions)}
+        self._made: dict[int, Example] = {}
 
     def __getitem__(self, position: int) -> Example:
-        if position not in self.positions:
-            raise KeyError(position)
-        example = self.rows[position]
-        return replace(example, [spot for spot in spots(example) if spot.kind == self.kind], self.standins)
+        place = self.places[position]
+        if position not in self._made:
+            several = self.positions[place : place + TOGETHER]
+            examples = [self.rows[one] for one in several]
+            self._made = {
+                one: replace(example, [spot for spot in found if spot.kind == self.kind], self.standins)
+                for one, example, found in zip(several, examples, spots(examples), strict=True)
+            }
+        return self._made[position]
 
     def __iter__(self) -> Iterator[int]:
         return iter(self.positions)

@@ -22,6 +22,7 @@ PARTS = {"user": "question", "assistant": "answer", "system": "system"}
 """Role of a turn -> the column of the page; a plain text is `text`."""
 BATCH = 1000  # rows that are looked at together
 BATCH_SIZE = 2**22  # characters, after which a batch is full
+LITTLE = 2000  # characters; preparing RE2 takes some milliseconds, in which the finders have read as much themselves
 
 
 class Spot(NamedTuple):
@@ -50,14 +51,21 @@ def scan(text: str) -> list[Hit]:
 
 def scan_all(texts: Sequence[str]) -> list[list[Hit]]:
     """The same for several texts, which is much faster than one by one."""
+    found: list[list[Hit]] = [[] for _ in texts]
+    for finder, places in zip(FINDERS, likely_places(texts), strict=True):
+        for place in places:
+            found[place].extend(finder.find(texts[place]))
+    return [without_overlaps(len(text), hits) if hits else hits for text, hits in zip(texts, found, strict=True)]
+
+
+def likely_places(texts: Sequence[str]) -> list[Sequence[int]]:
+    """For each finder, which texts may hold something."""
+    if sum(map(len, texts)) < LITTLE:
+        return [range(len(texts))] * len(FINDERS)
     import pyarrow as pa  # noqa: PLC0415 - 100 ms
 
     array = pa.array([text.encode("utf-8", "replace").decode() for text in texts], pa.large_string())
-    found: list[list[Hit]] = [[] for _ in texts]
-    for finder in FINDERS:
-        for place in finder.likely(array).to_numpy(zero_copy_only=False).nonzero()[0]:
-            found[place].extend(finder.find(texts[place]))
-    return [without_overlaps(len(text), hits) if hits else hits for text, hits in zip(texts, found, strict=True)]
+    return [finder.likely(array).to_numpy(zero_copy_only=False).nonzero()[0].tolist() for finder in FINDERS]
 
 
 def without_overlaps(length: int, found: Iterable[Hit]) -> list[Hit]:
@@ -81,10 +89,11 @@ def texts_of(example: Example) -> list[tuple[str, str]]:
     return [("text", example.text)]
 
 
-def spots(example: Example) -> tuple[Spot, ...]:
-    """Where an example holds personal data. A person named in one turn is found by either name in the others, too."""
-    texts = [text for _, text in texts_of(example)]
-    return placed(texts, scan_all(texts))
+def spots(examples: Sequence[Example]) -> list[tuple[Spot, ...]]:
+    """Where each example holds personal data. A person named in one turn is found by either name in the others, too."""
+    rows = [[text for _, text in texts_of(example)] for example in examples]
+    found = iter(scan_all([text for texts in rows for text in texts]))
+    return [placed(texts, list(islice(found, len(texts)))) for texts in rows]
 
 
 def placed(texts: Sequence[str], found: Sequence[list[Hit]]) -> tuple[Spot, ...]:
@@ -98,30 +107,28 @@ def placed(texts: Sequence[str], found: Sequence[list[Hit]]) -> tuple[Spot, ...]
 def scan_rows(rows: Sequence[Example], progress: Callable[[int, int], None] | None = None) -> Summary:
     """What rows hold, in one pass. `progress` is told the rows done and their number now and then."""
     summary = Summary()
-    for begin, parts in batches(rows):
+    for begin, batch in batches(rows):
         if progress:
             progress(begin, len(rows))
-        found = iter(scan_all([text for texts in parts for _, text in texts]))
-        for position, texts in enumerate(parts, begin):
-            hits = list(islice(found, len(texts)))
-            if not any(hits):
-                continue
-            summary.rows[position] = placed([text for _, text in texts], hits)
-            for spot in summary.rows[position]:
-                summary.counts[spot.kind] += 1
-                summary.parts.setdefault(spot.kind, Counter())[texts[spot.turn][0]] += 1
+        for position, (example, found) in enumerate(zip(batch, spots(batch), strict=True), begin):
+            if found:
+                summary.rows[position] = found
+                parts = [part for part, _ in texts_of(example)]
+                for spot in found:
+                    summary.counts[spot.kind] += 1
+                    summary.parts.setdefault(spot.kind, Counter())[parts[spot.turn]] += 1
     if progress:
         progress(len(rows), len(rows))
     return summary
 
 
-def batches(rows: Iterable[Example]) -> Iterator[tuple[int, list[list[tuple[str, str]]]]]:
-    """The texts of rows by the thousand rows, or fewer where they are long, each batch with the position of its first row."""
-    batch: list[list[tuple[str, str]]] = []
+def batches(rows: Iterable[Example]) -> Iterator[tuple[int, list[Example]]]:
+    """Rows by the thousand, or fewer where they are long, each batch with the position of its first row."""
+    batch: list[Example] = []
     begin = size = 0
     for position, example in enumerate(rows):
-        batch.append(texts_of(example))
-        size += sum(len(text) for _, text in batch[-1])
+        batch.append(example)
+        size += sum(len(text) for _, text in texts_of(example))
         if len(batch) == BATCH or size > BATCH_SIZE:
             yield begin, batch
             batch, begin, size = [], position + 1, 0

@@ -180,7 +180,7 @@ def replace(example: Example, hits: Sequence[Spot], standins: Standins) -> Examp
     """The example with stand-ins in the place of hits.
 
     Args:
-        hits: What `scan.spots` gives for the example, or some of it.
+        hits: What `scan.spots` gives for the example, or some of that.
         standins: The same for all rows, so that a value gets one stand-in throughout.
     """
     contents = [message["content"] for message in example.messages] or [example.text]

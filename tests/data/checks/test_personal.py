@@ -72,6 +72,16 @@ def test_remedies_change_their_rows_and_their_kind_alone() -> None:
     assert personal.mend(ROWS, email, "keep:email") == {}
 
 
+def test_stand_ins_are_the_same_whichever_rows_are_read_first(monkeypatch) -> None:
+    monkeypatch.setattr(personal, "TOGETHER", 2)
+    rows = [Example(text=f"Mail p{number % 3}@mail.de") for number in range(7)]
+    email = findings(rows)["email"]
+    forward = dict(personal.mend(rows, email, "replace:email"))
+    backward = personal.mend(rows, email, "replace:email")
+    assert {place: backward[place] for place in reversed(range(7))} == forward
+    assert len({row.text for row in forward.values()}) == 3
+
+
 @pytest.mark.parametrize("remedy", ["", "replace", "replace:card", "burn:email"])
 def test_an_unknown_remedy_is_refused(remedy: str) -> None:
     with pytest.raises(StudioError, match="no remedy"):

@@ -81,7 +81,7 @@ def test_the_forms_are_right_and_the_values_nobodys() -> None:
 @pytest.mark.parametrize(("kind", "value", "around"), FOUND)
 def test_what_was_replaced_is_not_found_again(kind: str, value: str, around: str) -> None:
     example = Example(text=around.format(value))
-    mended = replace(example, spots(example), Standins())
+    mended = replace(example, spots([example])[0], Standins())
     assert value not in mended.text
     assert scan(mended.text) == []
 
@@ -120,5 +120,5 @@ def test_a_label_follows_the_answer_it_is() -> None:
     row = Example(
         messages=({"role": "user", "content": "Who?"}, {"role": "assistant", "content": "a@mail.de"}), label="a@mail.de"
     )
-    mended = replace(row, spots(row), Standins())
+    mended = replace(row, spots([row])[0], Standins())
     assert mended.label == mended.messages[1]["content"] != "a@mail.de"
