@@ -5,6 +5,9 @@
     detect    which column is the question and which the answer, with a reason and how sure it is
     convert   rows to examples; every row that becomes none is left out with a reason (`chats`, `dialogues` and `tools` make
               turns, `templates` takes texts apart that a chat template wrote)
+    checks    named findings about the examples, each with remedies
+    privacy   personal data and secrets in examples, and stand-ins for both
+    edits     a log of changes to rows; `table` shows them by the page, `differ` says what changed, `write` hands them out
     split     which examples are kept aside
     encode    examples and chats to tokens, for training, chat and preview alike (`render` writes the text, `markers` knows
               the signs of chat templates)

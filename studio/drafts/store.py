@@ -94,7 +94,7 @@ class Drafts:
         edits = self.datasets.folder(dataset_id) / "edits.jsonl"
         if not edits.is_file():
             return opened
-        shutil.copyfile(edits, self._folder(opened.draft.id) / "edits.jsonl")
+        shutil.copyfile(edits, self.folder(opened.draft.id) / "edits.jsonl")
         return self._opened(opened.draft)
 
     def _begin(self, path: Path, name: str, **about: Any) -> Opened:
@@ -124,7 +124,7 @@ class Drafts:
 
     def get(self, draft_id: str) -> Draft:
         """What is known of a draft. Raises NotFound."""
-        values = read_json(self._folder(draft_id) / "draft.json")
+        values = read_json(self.folder(draft_id) / "draft.json")
         return Draft(**{**values, "options": Options(**values["options"])})
 
     def open(self, draft_id: str) -> Opened:
@@ -184,7 +184,7 @@ class Drafts:
         """Answer questions of `studio/provenance.py` before saving. Raises ConfigError that names every bad answer."""
         draft = self.get(draft_id)
         found = provenance.answered(self.origin(draft_id), **values)
-        write_json(self._folder(draft_id) / "draft.json", asdict(replace(draft, provenance=found.to_json())))
+        write_json(self.folder(draft_id) / "draft.json", asdict(replace(draft, provenance=found.to_json())))
         return found
 
     # ---- change rows; each returns the draft with its rows as they now are
@@ -238,7 +238,7 @@ class Drafts:
 
     def _touched(self, draft: Draft) -> Opened:
         """The draft with its rows anew; it is now the one that was touched last."""
-        os.utime(self._folder(draft.id) / "draft.json")
+        os.utime(self.folder(draft.id) / "draft.json")
         return self._opened(draft)
 
     # ---- end
@@ -271,7 +271,7 @@ class Drafts:
 
     def delete(self, draft_id: str) -> None:
         """Remove a draft; nothing happens when it is gone already."""
-        shutil.rmtree(self._folder(draft_id), ignore_errors=True)
+        shutil.rmtree(self.folder(draft_id), ignore_errors=True)
         with self._gate:
             for key in [key for key in self._readings if key[0] == draft_id]:
                 del self._readings[key]
@@ -281,18 +281,19 @@ class Drafts:
 
     # ---- inside
 
-    def _folder(self, draft_id: str) -> Path:
+    def folder(self, draft_id: str) -> Path:
+        """Where the draft lies; it need not exist. Raises NotFound for what is no draft."""
         if not isinstance(draft_id, str) or not draft_id.startswith(PREFIX):
             raise NotFound("This data is not open any more.", "", "Add the file again.")
         return self.workspace.folder("cache", draft_id)
 
     def _source(self, draft: Draft) -> Path:
-        return self._folder(draft.id) / "source" / draft.file
+        return self.folder(draft.id) / "source" / draft.file
 
     def _keep(self, draft: Draft) -> Opened:
         """Write the draft if it can be used as it is; a change that cannot be used leaves it as it was."""
         opened = self._opened(draft)
-        write_json(self._folder(draft.id) / "draft.json", asdict(draft))
+        write_json(self.folder(draft.id) / "draft.json", asdict(draft))
         return opened
 
     def _opened(self, draft: Draft) -> Opened:
@@ -316,7 +317,7 @@ class Drafts:
         return base
 
     def _edits(self, draft_id: str) -> EditFile:
-        return self._files.setdefault(draft_id, EditFile(self._folder(draft_id) / "edits.jsonl"))
+        return self._files.setdefault(draft_id, EditFile(self.folder(draft_id) / "edits.jsonl"))
 
     def _reading(self, draft: Draft) -> Reading:
         key = (draft.id, draft.options)
