@@ -67,6 +67,10 @@ class Drafts:
             with contextlib.suppress(OSError):
                 path.parent.rmdir()
 
+    def take_fetched(self, path: Path, name: str, **about: Any) -> Opened:
+        """A draft of a file that this app fetched itself; it is copied. `about` sets other fields of the draft."""
+        return self._begin(path, display_name(name), **about)
+
     def take_text(self, text: str, **about: Any) -> Opened:
         """A draft of a pasted table; `about` sets other fields of the draft. Raises StudioError when it cannot be read."""
         read_pasted(text)  # says what is wrong before anything is kept

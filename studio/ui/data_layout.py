@@ -13,6 +13,7 @@ from studio.drafts import MOST_KEPT_ASIDE
 from studio.samples import samples
 from studio.ui import examples as shown
 from studio.ui import pieces, words, words_data
+from studio.ui.workbench import hub
 
 ROLE_SLOTS = 4  # no format has more roles
 MAX_PASTE = 5_000_000  # characters
@@ -31,6 +32,7 @@ def build_start(made: dict[str, Any]) -> None:
         with gr.Row(elem_classes="hint"):
             pieces.html(pieces.small(words.FILE_HINT))
             made["paste_link"] = gr.Button(words.PASTE, size="sm", elem_classes="as-link")
+        made["hub"] = hub.build()
         with gr.Column(elem_classes="card", min_width=0, visible=False) as made["paste_area"]:
             made["paste"] = gr.Textbox(
                 label=words.PASTE_LABEL, info=words.PASTE_HINT, lines=8, max_lines=16, max_length=MAX_PASTE, interactive=True

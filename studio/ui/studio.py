@@ -8,13 +8,14 @@ import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from studio.checkup import Checkups
 from studio.datasets import DatasetStore
 from studio.drafts import Drafts
 from studio.errors import Stopped, StudioError
 from studio.inference.engine import ChatEngine
+from studio.inference.proposing import Proposing
 from studio.models.catalog import ModelCatalog
 from studio.models.fetch import Progress, ensure, fetch_progress
 from studio.models.hardware import compute_dtype
@@ -41,6 +42,7 @@ class _Background:
     failed: dict[str, StudioError] = field(default_factory=dict)
     warming: threading.Thread | None = None
     leaving: threading.Event = field(default_factory=threading.Event)
+    hub: Any = None  # the fetch of a data set that is on its way
     live_run: str | None = None
     live_at: float = float("-inf")
 
@@ -59,6 +61,7 @@ class Studio:
     engine: ChatEngine
     tokens: Tokens
     checkups: Checkups
+    proposing: Proposing = field(default_factory=Proposing)
     background: _Background = field(default_factory=_Background, repr=False)
 
     @classmethod
@@ -83,6 +86,7 @@ class Studio:
         """Stop what runs in this process and keep what was learned. False when something would not end within `timeout`."""
         self.background.leaving.set()
         self.jobs.close(timeout)
+        self.proposing.close(FETCH_END_SECONDS)
         self.engine.close()
         for thread in self.background.fetching.values():
             thread.join(FETCH_END_SECONDS)

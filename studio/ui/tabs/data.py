@@ -17,7 +17,7 @@ from studio.ui import data_layout, pieces, words
 from studio.ui.data_parts import show_dataset, show_draft, show_row, show_start
 from studio.ui.guard import Wiring, in_turn, told
 from studio.ui.studio import Studio
-from studio.ui.workbench import findings, origin, table, versions
+from studio.ui.workbench import findings, hub, origin, proposals, table, versions
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,7 @@ class View:
     paste_area: gr.Column
     paste: gr.Textbox
     paste_go: gr.Button
+    hub: hub.HubBox
     filled: gr.Column
     file: gr.HTML
     other: gr.Button
@@ -61,6 +62,7 @@ class View:
     tokens: gr.HTML
     findings: findings.Findings
     table: table.Table
+    proposals: proposals.ProposalsView
     origin: origin.Origin
     versions: versions.Versions
     shares: gr.HTML
@@ -86,6 +88,7 @@ def build() -> View:
             data_layout.build_file(made)
             data_layout.build_columns(made)
             data_layout.build_example(made)
+            made["proposals"] = proposals.build()
             made["findings"] = findings.build()
             made["table"] = table.build()
             data_layout.build_shares(made)
@@ -127,7 +130,7 @@ def connect(studio: Studio, view: View, shell: Any) -> None:
     on(view.seed.submit, change(share_out), share)
     on(view.seed.blur, change(share_out), share)
     on(view.next.click, save, [view.draft_id, shell.dataset_id, view.name], show_progress_on=view.next_note)
-    for card in (findings, table, origin, versions):
+    for card in (hub, proposals, findings, table, origin, versions):
         card.connect(on, view, shell)
 
 
