@@ -37,13 +37,14 @@ class Repo:
 
 
 class FakeHub(http.server.ThreadingHTTPServer):
-    """Serves `repos`, and writes down every request as (method, path, token) in `asked`."""
+    """Serves `repos`, sends on what has `moved`, and writes down every request as (method, path, token) in `asked`."""
 
     daemon_threads = True
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.repos: dict[tuple[str, str], Repo] = {}
+        self.moved: dict[str, str] = {}  # path -> where it is now
         self.asked: list[tuple[str, str, str]] = []
 
     @property
@@ -90,6 +91,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
         path = unquote(urlsplit(self.path).path).strip("/")
         token = self.headers.get("Authorization", "").removeprefix("Bearer ")
         self.server.asked.append((self.command, path, token))
+        if path in self.server.moved:
+            self.send_response(307)
+            self.send_header("Location", f"/{self.server.moved[path]}?{urlsplit(self.path).query}")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
         api = path.startswith("api/")
         rest = path.removeprefix("api/")
         kind = "datasets" if rest.startswith("datasets/") else "models"

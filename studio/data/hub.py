@@ -194,6 +194,7 @@ def failure(kind: str, name: str) -> StudioError:
     other = "Choose another data set, or add its file by hand."
     reasons = {
         "missing": (f"The Hub has no data set “{name}” that you may see.", "Look whether the name is written as on its page."),
+        "owner": (f"“{name}” is only half a name.", "Write it as on its page: owner/name."),
         "gated": (
             f"“{name}” is given only to people who were let in.",
             "Ask for access on its page, then write your token here.",

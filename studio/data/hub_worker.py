@@ -67,6 +67,8 @@ def look(request: dict[str, Any]) -> None:
 
     token = request["token"] or False
     info = HfApi(token=token).dataset_info(request["name"], files_metadata=True, timeout=TIMEOUT)
+    if "/" not in info.id:
+        raise Refused("owner")  # the library reads no files of a repository without one
     files = {item.rfilename: item.size or 0 for item in info.siblings or ()}
     if f"{info.id.split('/')[-1]}.py" in files:
         raise Refused("script")

@@ -217,6 +217,18 @@ def test_it_is_looked_at_fetched_and_read(hub: FakeHub, workspace: Workspace, in
 
 
 @pytest.mark.slow
+def test_a_name_from_before_owners_leads_to_the_one_it_has_now(hub: FakeHub, workspace: Workspace, into: Path) -> None:
+    hub.add("datasets", "rajpurkar/squad", {"train.jsonl": LINES})
+    hub.moved["api/datasets/squad"] = "api/datasets/rajpurkar/squad"
+    about = Hub(workspace).look("squad")
+    assert about.name == "rajpurkar/squad"
+    assert Hub(workspace).fetch(about, "train", into).path.name == "rajpurkar-squad-train.parquet"
+    hub.add("datasets", "old", {"train.jsonl": LINES})
+    with pytest.raises(StudioError, match="half a name"):
+        Hub(workspace).look("old")
+
+
+@pytest.mark.slow
 def test_of_a_large_one_the_first_rows_are_taken(hub: FakeHub, workspace: Workspace, into: Path) -> None:
     splits = [{"config_name": name, "data_files": [{"split": "train", "path": f"{name}/*"}]} for name in ("en", "fr")]
     files = {f"{name}/train-0.parquet": parquet(ROWS) for name in ("en", "fr")}
