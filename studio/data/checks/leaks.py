@@ -1,0 +1,89 @@
+"""Rows kept aside that the training rows give away: question and answer are both near-identical.
+
+A new wording of a fact may stand on both sides, since its question differs. See `sketch` for what near-identical means.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from studio.data.checks.about import About
+from studio.data.checks.common import AT_ONCE, Notes, row_name, rows_of, take_out
+from studio.data.checks.sketch import Sketches, sketch
+from studio.records import Example, Finding, Remedy
+
+KEY = "leaks"
+REMEDY = Remedy("keep_one_side", "Keep them on one side")
+Place = tuple[int, int]  # of a row: its position and its number in the file
+
+
+def find(rows: Sequence[Example], about: About) -> list[Finding]:
+    """The copies kept aside. Keeps 240 bytes for each row kept aside, and goes through the rows twice."""
+    if len(about.splits) != len(rows) or not set(about.splits) & {"validation", "test"}:
+        return []
+    aside, places = held(rows, about.splits)
+    index = Index(aside)
+    notes = Notes()
+    leaked: dict[int, Place] = {}
+    for batch, found in parts(rows, about.splits, train=True):
+        for mine, theirs in index.twins(sketch(batch)):
+            leaked.setdefault(mine, found[theirs])
+    if not leaked:
+        return []
+    for mine in sorted(leaked):
+        notes[places[mine][0]] = f"Almost the same as {row_name(leaked[mine][1], leaked[mine][0])}, which is learned from."
+    hit = sorted(places[mine][0] for mine in leaked)
+    title = f"{rows_of(len(hit))} kept aside but learned from as well"
+    text = "Question and answer stand among the training rows, too. The check would look better than it is."
+    return [Finding(KEY, title, text, tuple(hit), "warn", (REMEDY,), dict(notes))]
+
+
+mend = take_out
+
+
+def parts(rows: Sequence[Example], splits: Sequence[str], *, train: bool) -> Iterator[tuple[list[Example], list[Place]]]:
+    """The rows of one side in batches, each with its places."""
+    batch: list[Example] = []
+    places: list[Place] = []
+    for at, (row, split) in enumerate(zip(rows, splits, strict=True)):
+        if (split == "train") == train:
+            batch.append(row)
+            places.append((at, row.source_row))
+        if len(batch) == AT_ONCE:
+            yield batch, places
+            batch, places = [], []
+    if batch:
+        yield batch, places
+
+
+def held(rows: Sequence[Example], splits: Sequence[str]) -> tuple[Sketches, list[Place]]:
+    """Sketches of the rows kept aside, and their places."""
+    found = [(sketch(batch), places) for batch, places in parts(rows, splits, train=False)]
+    whole = Sketches(*(np.concatenate([getattr(one, name) for one, _ in found]) for name in ("minima", "bands", "exact")))
+    return whole, [place for _, places in found for place in places]
+
+
+class Index:
+    """Looks up sketches that share a band with one of a few."""
+
+    def __init__(self, few: Sketches) -> None:
+        self.few = few
+        self.orders = np.argsort(few.bands, axis=0, kind="stable")
+        self.keys = np.take_along_axis(few.bands, self.orders, axis=0)
+
+    def twins(self, many: Sketches) -> list[tuple[int, int]]:
+        """Pairs of a row of the few and one of the many that are near-identical."""
+        pairs = []
+        for band in range(self.keys.shape[1]):
+            low = np.searchsorted(self.keys[:, band], many.bands[:, band], "left")
+            high = np.searchsorted(self.keys[:, band], many.bands[:, band], "right")
+            times = high - low
+            theirs = np.repeat(np.arange(len(times)), times)
+            within = np.arange(len(theirs)) - np.repeat(np.cumsum(times) - times, times)
+            mine = self.orders[np.repeat(low, times) + within, band]
+            pairs.append(np.stack([mine, theirs], axis=1))
+        found = np.unique(np.concatenate(pairs), axis=0)
+        good = self.few.alike(found[:, 0], many, found[:, 1])
+        return [(mine, theirs) for mine, theirs in found[good].tolist()]

@@ -1,0 +1,103 @@
+"""Rows whose question and answer are both almost those of an earlier row. See `sketch` for how that is found out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from studio.data.checks.about import About
+from studio.data.checks.common import Notes, batches, row_name, rows_of, take_out
+from studio.data.checks.duplicates import KEEP_ONE
+from studio.data.checks.sketch import BANDS, Sketches, sketch
+from studio.data.split import meaning
+from studio.records import Example, Finding
+
+KEY = "near_duplicates"
+ROUNDS = 8  # through the bands at most; two are the rule
+PAIRS_AT_ONCE = 65_536
+
+
+def find(rows: Sequence[Example], about: About) -> list[Finding]:
+    """Rows almost like one that stays, without exact copies, which `duplicates` finds. Keeps 240 bytes a row."""
+    kept, sketches, numbers = distinct(rows)
+    twins = first_twins(sketches)
+    if not twins:
+        return []
+    found = {int(kept[at]): twin for at, twin in twins.items()}
+    notes = Notes()
+    for at, twin in found.items():
+        notes[at] = f"Almost the same as {row_name(int(numbers[twin]), int(kept[twin]))}."
+    title = f"{rows_of(len(found))} almost the same as another row"
+    text = "Question and answer differ in a few letters only. New wordings teach more than near copies."
+    return [Finding(KEY, title, text, tuple(found), "warn", (KEEP_ONE,), dict(notes))]
+
+
+mend = take_out
+
+
+def distinct(rows: Sequence[Example]) -> tuple[np.ndarray, Sketches, np.ndarray]:
+    """Positions of the rows that copy no earlier one, their sketches, and their numbers in the file."""
+    seen: set[int] = set()
+    kept, numbers = np.empty(len(rows), np.int64), np.empty(len(rows), np.int64)
+    all_of_them, count = Sketches.empty(len(rows)), 0
+    for start, batch in batches(rows):
+        new = []
+        for at, row in enumerate(batch, start):
+            key = hash(meaning(row))
+            if key not in seen:
+                seen.add(key)
+                new.append(row)
+                kept[count + len(new) - 1], numbers[count + len(new) - 1] = at, row.source_row
+        if new:
+            part = sketch(new)
+            here = slice(count, count + len(new))
+            all_of_them.minima[here], all_of_them.bands[here], all_of_them.exact[here] = part.minima, part.bands, part.exact
+            count += len(new)
+    shown = Sketches(all_of_them.minima[:count], all_of_them.bands[:count], all_of_them.exact[:count])
+    return kept[:count], shown, numbers[:count]
+
+
+def first_twins(sketches: Sketches) -> dict[int, int]:
+    """Index of a row -> index of an earlier one that it is almost the same as, and that stays.
+
+    A row that has a twin is out of the game, so that a second look at the rows that stay finds nothing.
+    """
+    twins: dict[int, int] = {}
+    alive, quiet = np.arange(len(sketches.exact)), 0
+    for turn in range(ROUNDS * BANDS):
+        new = twins_in_band(sketches, alive, turn % BANDS)
+        twins |= new
+        alive = alive[~np.isin(alive, list(new))] if new else alive
+        quiet = 0 if new else quiet + 1
+        if quiet == BANDS:
+            break
+    for later in sorted(twins):  # a twin that went in a later turn stands for its own
+        twins[later] = twins.get(twins[later], twins[later])
+    return twins
+
+
+def twins_in_band(sketches: Sketches, alive: np.ndarray, band: int) -> dict[int, int]:
+    """Twins among rows that share one band: each is compared with the first of those that share it and the one before."""
+    keys = sketches.bands[alive, band]
+    order = np.argsort(keys, kind="stable")
+    same = keys[order[1:]] == keys[order[:-1]]
+    begins = np.concatenate([[True], ~same])[: len(order)]
+    heads = order[np.maximum.accumulate(np.where(begins, np.arange(len(order)), 0))]
+    later = alive[order[1:][same]]
+    links = [verified(sketches, later, alive[earlier]) for earlier in (heads[1:][same], order[:-1][same])]
+    twins: dict[int, int] = {}
+    for row, earlier in np.unique(np.concatenate(links), axis=0).tolist():
+        if row not in twins and earlier not in twins:
+            twins[row] = earlier
+    return twins
+
+
+def verified(sketches: Sketches, later: np.ndarray, earlier: np.ndarray) -> np.ndarray:
+    """int64 (pairs, 2): those that are alike, later row first."""
+    good = [np.empty((0, 2), np.int64)]
+    for start in range(0, len(later), PAIRS_AT_ONCE):
+        two, one = later[start : start + PAIRS_AT_ONCE], earlier[start : start + PAIRS_AT_ONCE]
+        alike = sketches.alike(two, sketches, one)
+        good.append(np.stack([two[alike], one[alike]], axis=1))
+    return np.concatenate(good)
