@@ -51,11 +51,12 @@ def convert(reading: Reading, mapping: Mapping) -> Converted:
     make = MAKERS[mapping.format]
     examples: list[Example] = []
     left_out: list[LeftOut] = []
-    for number, row in zip(reading.row_numbers, reading.rows, strict=True):
+    for index, (number, row) in enumerate(zip(reading.row_numbers, reading.rows, strict=True)):
         try:
             examples.append(make({role: row.get(column) for role, column in mapping.columns.items()}, number))
         except Unfit as error:
-            left_out.append(LeftOut(number, str(error), excerpt(row, mapping)))
+            reason = f"{reading.file_of(index)}: {error}" if reading.files else str(error)
+            left_out.append(LeftOut(number, reason, excerpt(row, mapping)))
     return Converted(tuple(examples), tuple(left_out))
 
 

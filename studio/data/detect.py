@@ -106,8 +106,8 @@ def detect(reading: Reading) -> Mapping:
     if found:
         return found
     shapes = {column: shape_of(reading, column) for column in reading.columns}
-    if reading.kind == "text":
-        return Mapping("text", {"text": "text"}, "certain", "The file is plain text.")
+    if reading.is_document:
+        return Mapping("text", {"text": "text"}, "certain", "The file is a document without questions and answers.")
     return by_names(shapes) or by_shape(shapes)
 
 
