@@ -36,12 +36,13 @@ def convert(reading: Reading, mapping: Mapping) -> Converted:
     make = MAKERS[mapping.format]
     examples: list[Example] = []
     left_out: list[LeftOut] = []
-    for number, row in zip(reading.row_numbers, reading.rows, strict=True):
+    for index, (number, row) in enumerate(zip(reading.row_numbers, reading.rows, strict=True)):
         try:
             cells = {role: row.get(column) for role, column in mapping.columns.items()}
             examples.append(from_template(cells, number, mapping) or make(cells, number, mapping))
         except Unfit as error:
-            left_out.append(LeftOut(number, str(error), excerpt(row, mapping)))
+            reason = f"{reading.file_of(index)}: {error}" if reading.files else str(error)
+            left_out.append(LeftOut(number, reason, excerpt(row, mapping)))
     return Converted(tuple(examples), tuple(left_out))
 
 

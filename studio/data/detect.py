@@ -56,8 +56,9 @@ class Shape:
 def detect(reading: Reading, choices: Choices | None = None) -> Mapping:
     """The most likely meaning of the columns, with what is chosen beside them. Raises StudioError when none holds text."""
     choices = choices or Choices()
-    if reading.kind == "text":
-        return settle(reading, Mapping("text", {"text": "text"}, "certain", "The file is plain text.", choices))
+    if reading.is_document:
+        reason = "The file is a document without questions and answers."
+        return settle(reading, Mapping("text", {"text": "text"}, "certain", reason, choices))
     found = by_chats(reading) or by_dialogues(reading, [name for name in reading.columns if is_talk(name)])
     if not found:
         shapes = {column: shape_of(reading, column) for column in reading.columns}

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from studio.data.exports.recognise import recognise_bytes, recognise_text
 from studio.data.names import is_known
+from studio.data.readers.archive import unpacked
 from studio.data.readers.columnar import read_columnar
 from studio.data.readers.delimited import find_delimiter, read_delimited
-from studio.data.readers.encoding import decode
+from studio.data.readers.documents import read_docx, read_markup, read_pdf
+from studio.data.readers.encoding import declared, decode
+from studio.data.readers.guarded import MAX_FILES
 from studio.data.readers.prose import read_prose
 from studio.data.readers.reading import MAX_FILE, Reading, refusal
 from studio.data.readers.records import read_records
+from studio.data.readers.union import unite
 from studio.data.readers.workbook import read_workbook
 from studio.errors import StudioError
 from studio.workspace import display_name, gib
 
-__all__ = ["PASTED", "SUFFIXES", "Reading", "read", "read_pasted"]
+__all__ = ["PASTED", "SUFFIXES", "Reading", "read", "read_many", "read_pasted"]
 
 PASTED = "What you pasted"
 
@@ -33,11 +41,32 @@ SUFFIXES = {
     ".xlsm": "xlsx",
     ".xls": "xlsx",
     ".txt": "text",
-    ".md": "text",
     ".mbox": "text",
     ".eml": "text",
+    ".md": "markdown",
+    ".markdown": "markdown",
+    ".html": "html",
+    ".htm": "html",
+    ".docx": "docx",
+    ".pdf": "pdf",
+    ".zip": "zip",
 }
 """Suffix -> kind of reader."""
+
+BINARY = {"xlsx": read_workbook, "parquet": read_columnar, "docx": read_docx, "pdf": read_pdf, "zip": unpacked}
+"""Kinds that are no text, with what opens them."""
+
+MOST_SECONDS = 120  # for all files that are read at once; one more may then take as long as its reader allows
+
+
+@dataclass(frozen=True)
+class How:
+    """How the person wants a file to be read; empty or None finds out."""
+
+    encoding: str = ""
+    delimiter: str = ""
+    sheet: str = ""
+    header: bool | None = None
 
 
 def read(path: Path, *, encoding: str = "", delimiter: str = "", sheet: str = "", header: bool | None = None) -> Reading:
@@ -50,11 +79,43 @@ def read(path: Path, *, encoding: str = "", delimiter: str = "", sheet: str = ""
         header: Whether the first row names the columns; None finds out.
     """
     path = Path(path)
-    name = display_name(path.name, "The file")
+    return read_as(path, display_name(path.name, "The file"), How(encoding, delimiter, sheet, header))
+
+
+def read_many(paths: Sequence[Path], **how: Any) -> Reading:
+    """The rows of several files whose columns match, in the order of the files; `how` as for `read`.
+
+    Files that cannot be read or do not match are named in `unused`. Raises StudioError when none can be used.
+    """
+    files = [(display_name(Path(path).name, "The file"), Path(path)) for path in paths]
+    if len(files) > MAX_FILES:
+        raise refusal(f"{len(files):,} files", f"{MAX_FILES:,} is the most.", "Add fewer files.")
+    return read_each(files, [], f"{len(files):,} files", How(**how))
+
+
+def read_each(files: Sequence[tuple[str, Path]], unused: list[tuple[str, str]], name: str, how: How) -> Reading:
+    """The united rows of files that are shown under names of their own."""
+    parts, unused, begun = [], list(unused), time.monotonic()
+    size = sum(path.stat().st_size for _, path in files if path.is_file())
+    if size > MAX_FILE:
+        raise refusal(name, f"They have {gib(size)} together, and {gib(MAX_FILE)} is the most.", "Add fewer files.")
+    for shown, path in files:
+        if time.monotonic() - begun > MOST_SECONDS:
+            unused.append((shown, "Reading took too long before its turn came. Add fewer files at once."))
+            continue
+        try:
+            parts.append((shown, read_as(path, shown, how)))
+        except StudioError as error:
+            unused.append((shown, f"{error.why} {error.fix}"))
+    return unite(parts, unused, name)
+
+
+def read_as(path: Path, name: str, how: How) -> Reading:
+    """The rows of a file that is shown under `name`."""
     kind = SUFFIXES.get(path.suffix.lower())
     if kind is None:
-        known = ", ".join(SUFFIXES)
-        raise refusal(name, f"Files of this kind are not supported. These are: {known}.", "Save it as one of them.")
+        known = "CSV, Excel, JSON, Parquet, Word (.docx), PDF, Markdown, HTML, text or ZIP"
+        raise refusal(name, "Files of this kind are not supported.", f"Save it as {known}.")
     try:
         size = path.stat().st_size
         if not path.is_file():
@@ -63,33 +124,42 @@ def read(path: Path, *, encoding: str = "", delimiter: str = "", sheet: str = ""
             raise refusal(name, f"It has {gib(size)}, and {gib(MAX_FILE)} is the most.", "Split it into smaller files.")
         if size == 0:
             raise refusal(name, "It is empty.", "Add a file with at least one example.")
-        if kind == "xlsx":
-            return read_workbook(path, name, sheet=sheet, header=header)
-        if kind == "parquet":
-            return read_columnar(path, name)
+        if kind in BINARY:
+            return read_binary(path, name, kind, how)
         data = path.read_bytes()
         if found := recognise_bytes(data, name):
             return found
     except OSError as error:
         raise refusal(name, str(error.strerror or "It cannot be opened."), "Add the file again.") from error
-    text, used, notes = decode(data, name, encoding)
+    text, found, notes = decode(data, name, how.encoding or (declared(data) if kind == "html" else ""))
     del data
-    return with_notes(read_text(text, name, kind, used, delimiter, header, sheet), notes)
-
-
-def read_text(text: str, name: str, kind: str, encoding: str, delimiter: str, header: bool | None, sheet: str = "") -> Reading:
-    """Rows of a text whose kind is known: csv, tsv, json or text. An exported chat is known by its content."""
     if not text.strip():
         raise refusal(name, "It is empty.", "Add a file with at least one example.")
+    if kind in ("markdown", "html"):
+        return with_notes(read_markup(path, name, kind, found), notes)
+    return with_notes(read_text(text, name, kind, found, how), notes)
+
+
+def read_binary(path: Path, name: str, kind: str, how: How) -> Reading:
+    """Rows of a file that is no text."""
+    if kind == "xlsx":
+        return read_workbook(path, name, sheet=how.sheet, header=how.header)
+    if kind == "zip":
+        with unpacked(path, name, (suffix for suffix, inner in SUFFIXES.items() if inner != "zip")) as (files, unused):
+            return read_each(files, unused, name, how)
+    return BINARY[kind](path, name)
+
+
+def read_text(text: str, name: str, kind: str, encoding: str, how: How) -> Reading:
+    """Rows of a text whose kind is known: csv, tsv, json or text. An exported chat is known by its content."""
     if found := recognise_text(text, name, encoding=encoding):
         return found
     if kind == "text":
         return read_prose(text, name, encoding=encoding)
     if kind == "json":
-        return read_records(text, name, encoding=encoding, sheet=sheet)
-    if kind == "tsv" and not delimiter and "\t" in text[: 2**16]:
-        delimiter = "\t"
-    return read_delimited(text, name, delimiter=delimiter, header=header, encoding=encoding)
+        return read_records(text, name, encoding=encoding, sheet=how.sheet)
+    delimiter = how.delimiter or ("\t" if kind == "tsv" and "\t" in text[: 2**16] else "")
+    return read_delimited(text, name, delimiter=delimiter, header=how.header, encoding=encoding)
 
 
 def read_pasted(text: str) -> Reading:

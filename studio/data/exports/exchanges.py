@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from studio.data.readers.prose import PASSAGE
+from studio.data.passages import LONGEST as PASSAGE
 from studio.data.readers.reading import Reading, check_counts, refusal
 
 PAUSE = 6 * 3600.0  # seconds: longer than a meal or a meeting, shorter than a night

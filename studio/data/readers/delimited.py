@@ -19,6 +19,8 @@ from studio.data.readers.reading import (
     column_names,
     looks_like_header,
     refusal,
+    title_rows,
+    without_footer,
 )
 from studio.records import LeftOut
 
@@ -52,11 +54,14 @@ def read_delimited(text: str, name: str, *, delimiter: str = "", header: bool | 
     parsed = parse(text, name, delimiter)
     if not parsed.rows:
         raise refusal(name, "It holds no rows.", "Add a file with at least one example.")
+    notes: list[str] = []
+    if header is not False and (titles := title_rows([cells for _, cells in parsed.rows[:300]])):
+        del parsed.rows[:titles]
+        notes.append(f"What stands above row {parsed.rows[0][0]} was passed over.")
     first = parsed.rows[0][1]
     check_counts(name, len(parsed.rows) - 1, len(first))
     if header is None:
         header = looks_like_header(first, [cells for _, cells in parsed.rows[1:200]])
-    notes: list[str] = []
     width = len(first) if header else Counter(len(cells) for _, cells in parsed.rows[:1000]).most_common(1)[0][0]
     while header and width > 1 and not first[width - 1].strip() and all(len(row) < width for _, row in parsed.rows[1:]):
         width -= 1
@@ -65,10 +70,11 @@ def read_delimited(text: str, name: str, *, delimiter: str = "", header: bool | 
     body = parsed.rows[1:] if header else parsed.rows
     if not body and not parsed.left_out:
         raise refusal(name, "It has a header but no rows below it.", "Add at least one example.")
+    body, below = without_footer(body)
     rows, numbers, left_out = fit(body, columns, notes)
     if guarded := unguard(rows):
         notes.append(f"Apostrophes that keep spreadsheets from calculating were taken off: {guarded:,}.")
-    left_out = sorted([*parsed.left_out, *left_out], key=lambda item: item.row)
+    left_out = sorted([*parsed.left_out, *left_out, *below], key=lambda item: item.row)
     if not rows:
         raise refusal(name, f"No row could be used. Row {left_out[0].row}: {left_out[0].reason}", "Mend the file.")
     kind = "tsv" if delimiter == "\t" else "csv"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import codecs
+import re
+import unicodedata
 
 from charset_normalizer import from_bytes
 
@@ -68,6 +70,17 @@ def chosen(data: bytes, name: str, encoding: str) -> str:
     return text.removeprefix("\ufeff")
 
 
+def declared(data: bytes) -> str:
+    """The encoding that a web page says it has, if it is written in it; empty otherwise."""
+    found = re.search(rb"<meta[^<>]{0,200}?charset=[\"']?([\w-]{1,40})", data[:2048], re.IGNORECASE)
+    try:
+        encoding = codecs.lookup(found[1].decode("ascii")).name if found else ""
+        data.decode(encoding) if encoding else None
+    except (LookupError, ValueError, TypeError):
+        return ""
+    return "" if encoding == "utf-8" else encoding
+
+
 def damaged(data: bytes, encoding: str) -> tuple[str, str, list[str]]:
     """Text in a known encoding; what is broken in it is replaced and said."""
     try:
@@ -78,14 +91,36 @@ def damaged(data: bytes, encoding: str) -> tuple[str, str, list[str]]:
 
 
 def wide_encoding(data: bytes) -> str:
-    """UTF-16 without a mark: every second byte of mostly Latin text is zero."""
+    """UTF-16 without a mark: every second byte of Latin text is zero, and of other scripts those of spaces and line ends."""
     sample = data[: 2**12]
     if len(sample) < 8:
         return ""
-    even, odd = sample[::2].count(0) / len(sample[::2]), sample[1::2].count(0) / len(sample[1::2])
-    if odd > 0.7 and even < 0.05:
-        return "utf-16-le"
-    return "utf-16-be" if even > 0.7 and odd < 0.05 else ""
+    even, odd = sample[::2].count(0), sample[1::2].count(0)
+    encoding = "utf-16-le" if odd > even else "utf-16-be"
+    most, least = max(even, odd), min(even, odd)
+    if most > 0.35 * len(sample) and least < 0.025 * len(sample):
+        return encoding
+    return encoding if 20 * least < most > len(sample) / 200 and not is_utf8(sample) and is_wide(sample, encoding) else ""
+
+
+def is_utf8(sample: bytes) -> bool:
+    """Whether the beginning of a file is UTF-8, apart from a letter that is cut at its end."""
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(sample)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def is_wide(sample: bytes, encoding: str) -> bool:
+    """Whether bytes make sense as UTF-16: known letters of one or two neighbouring scripts, and no control characters."""
+    try:
+        text = codecs.getincrementaldecoder(encoding)().decode(sample)
+    except UnicodeDecodeError:
+        return False
+    strange = sum(unicodedata.category(char) in {"Cc", "Cn", "Co"} and char not in "\t\n\r\f" for char in text)
+    ends = sum(char in " \t\n,;.?!0123456789" for char in text)
+    return not strange and ends > len(text) / 200
 
 
 def refuse_binary(data: bytes, name: str) -> None:

@@ -17,6 +17,9 @@ MAX_COLUMNS = 1000
 MAX_UNPACKED = 2**30  # bytes a compressed file may unfold to; the memory they need here is about twice that
 MAX_VALUES = 20_000_000  # cells or JSON values; at some 60 bytes each they fill about 1.2 GB
 HEADER_SEARCH = 30  # rows looked through for a header below a title
+FOOTER_SEARCH = 10  # rows at the end looked through for notes below the table
+DOCUMENTS = frozenset({"text", "markdown", "html", "docx", "pdf"})
+DOCUMENT_COLUMNS = ("text", "heading")
 LONGEST_NAME = 60  # characters; a longer cell is content, not a column name
 
 Cells = list[str]
@@ -26,8 +29,10 @@ Cells = list[str]
 class Reading:
     """The rows of a file as they are, before anybody decides what they mean.
 
-    `row_numbers` counts as a person would in the file: from 1, the header is 1. `notes` are sentences to show.
-    `me` is the speaker in an exported chat that is the file's owner or the assistant; empty where nothing says so.
+    `row_numbers` counts as a person would in the file: from 1, the header is 1; in documents it is the page, paragraph or line
+    that a passage begins at. `notes` are sentences to show. Of several files, `files` has the names of those that were read,
+    `row_files` the index of each row's file among them, and `unused` the others, each with the reason. `me` is the speaker in
+    an exported chat that is the file's owner or the assistant; empty where nothing says so.
     """
 
     kind: str
@@ -42,6 +47,18 @@ class Reading:
     left_out: tuple[LeftOut, ...] = ()
     notes: tuple[str, ...] = ()
     me: str = ""
+    files: tuple[str, ...] = ()
+    row_files: Sequence[int] = ()
+    unused: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def is_document(self) -> bool:
+        """Whether the rows are passages of a document rather than those of a table."""
+        return self.kind in DOCUMENTS and self.columns == DOCUMENT_COLUMNS
+
+    def file_of(self, index: int) -> str:
+        """The file that the row at a position comes from; empty when there is one file only."""
+        return self.files[self.row_files[index]] if self.files else ""
 
     def summary(self) -> dict[str, Any]:
         """What `dataset.json` keeps of the reading."""
@@ -56,6 +73,8 @@ class Reading:
             "sheets": list(self.sheets),
             "header": self.header,
             "notes": list(self.notes),
+            "files": list(self.files),
+            "unused": [list(item) for item in self.unused],
         }
 
 
@@ -82,7 +101,8 @@ def column_names(header: Sequence[str], notes: list[str]) -> tuple[str, ...]:
     taken: set[str] = set()
     twice: list[str] = []
     for index, cell in enumerate(header):
-        name = " ".join(str(cell).split())[:200] or f"column {index + 1}"
+        plain = str(cell).encode("utf-8", "replace").decode("utf-8")  # half of a surrogate pair cannot be written
+        name = " ".join(plain.split())[:200] or f"column {index + 1}"
         if name in taken:
             twice.append(name)
             name = next(other for count in range(2, len(header) + 2) if (other := f"{name} ({count})") not in taken)
@@ -134,6 +154,32 @@ def find_header(rows: Sequence[Cells]) -> int:
         if counts[index] >= width:
             return index if looks_like_header(row, rows[index + 1 : index + 200]) else -1
     return -1
+
+
+def title_rows(rows: Sequence[Cells]) -> int:
+    """How many rows stand above the header of a table without gaps: titles and notes that fill few of the usual cells.
+
+    0 unless a row below them names columns.
+    """
+    counts = [sum(1 for cell in row if cell.strip()) for row in rows]
+    usual = Counter(counts).most_common(1)[0][0] if counts else 0
+    titles = next((index for index, count in enumerate(counts[:HEADER_SEARCH]) if 2 * count > usual), 0)
+    return titles if 0 < titles < len(rows) - 1 and usual > 1 and looks_like_header(rows[titles], rows[titles + 1 :]) else 0
+
+
+def without_footer(body: list[tuple[int, Cells]]) -> tuple[list[tuple[int, Cells]], list[LeftOut]]:
+    """The rows of a table, and what stands below it: rows with far fewer cells than usual, below a gap or in a wide table."""
+    counts = [sum(1 for cell in cells if cell.strip()) for _, cells in body]
+    usual = Counter(counts).most_common(1)[0][0] if counts else 0
+    end = start = len(body)
+    while start > max(1, len(body) - FOOTER_SEARCH) and 2 * counts[start - 1] <= usual:
+        start -= 1
+        gap = body[start][0] > body[start - 1][0] + 1
+        if gap or (usual >= 4 and 3 * counts[start] <= usual):
+            end = start
+    reason = "It stands below the table and fills few of its columns."
+    below = [LeftOut(number, reason, " ".join(" ".join(filter(None, cells))[:80].split())) for number, cells in body[end:]]
+    return body[:end], below
 
 
 def is_number(cell: str) -> bool:

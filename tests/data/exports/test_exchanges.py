@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from studio.data.convert import convert
 from studio.data.detect import detect
 from studio.data.exports.exchanges import PAUSE, Chat, Message, exchanges, read_chats, seconds_of
-from studio.data.readers.prose import PASSAGE
+from studio.data.passages import LONGEST as PASSAGE
 from studio.errors import StudioError
 
 

@@ -1,50 +1,16 @@
-"""Parses one Excel or Parquet file in a process of its own, with limits on memory and time, and prints its rows as JSON.
+"""Excel and Parquet tables.
 
-Run as a script by `guarded.py`, never imported by the app; it uses nothing of the app, so that it starts quickly.
-A small file of either kind can unfold to any size, and a parser that runs out of memory may take its process with it.
-
-    worker.py xlsx|parquet PATH MEMORY SECONDS MAX_ROWS MAX_COLUMNS MAX_VALUES MAX_UNPACKED
-
-Lines of output: {"sheets": [names]} or {"columns": [names]} first, then {"sheet": index, "rows": [[number, [cells]], ...]}
-or {"broken": name}, then {"end": true}. Instead of the rest, {"error": kind, "found": number} where kind is damaged,
-password, rows, columns, values, memory or unpacked.
+Lines: {"sheets": [names]} or {"columns": [names]} first, then {"sheet": index, "rows": [[number, [cells]], ...]},
+{"sheet": index, "merged": [[first row, last row, index of the cell], ...]} for cells merged over several rows,
+or {"broken": name}.
 """
 
 from __future__ import annotations
 
-import contextlib
 import datetime
-import json
-import sys
-from collections.abc import Iterable
-from itertools import islice
 from typing import Any
 
-BATCH = 256  # rows held at once
-
-
-def say(value: Any) -> None:
-    """Print one line of JSON."""
-    sys.stdout.write(json.dumps(value, default=plain) + "\n")
-
-
-def say_rows(sheet: int, rows: Iterable[tuple[int, list[Any]]]) -> None:
-    """Print numbered rows, many to a line: a line costs more than a row."""
-    rows = iter(rows)
-    while some := list(islice(rows, BATCH)):
-        say({"sheet": sheet, "rows": some})
-
-
-def fail(kind: str, found: int = 0) -> None:
-    """Say what is wrong and leave."""
-    say({"error": kind, "found": found})
-    sys.stdout.flush()
-    sys.exit(0)
-
-
-def plain(value: Any) -> Any:
-    """JSON's stand-in for a value it has no form for."""
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+from output import BATCH, fail, say, say_many
 
 
 def cell_text(value: Any) -> str:
@@ -86,7 +52,10 @@ def read_workbook(path: str, max_rows: int, max_columns: int, max_values: int) -
             fail("values", values)
         numbered = enumerate(sheet.iter_rows(), start=1)  # from row 1 of the sheet, also where that is empty
         filled = ((number, row) for number, row in numbered if any(cell != "" for cell in row))
-        say_rows(index, ((number, [cell_text(cell) for cell in row]) for number, row in filled))
+        say_many({"sheet": index}, "rows", ((number, [cell_text(cell) for cell in row]) for number, row in filled))
+        ranges = sheet.merged_cell_ranges or ()
+        merged = ((top + 1, end + 1, left - sheet.start[1]) for (top, left), (end, _) in ranges if end > top)
+        say_many({"sheet": index}, "merged", merged)
 
 
 def read_table(path: str, max_rows: int, max_columns: int, max_values: int, max_unpacked: int) -> None:
@@ -118,7 +87,7 @@ def read_table(path: str, max_rows: int, max_columns: int, max_values: int, max_
         number = 1
         for batch in file.iter_batches(batch_size=BATCH, use_threads=False):
             rows = zip(*(column.to_pylist() for column in batch.columns), strict=True)
-            say_rows(0, enumerate(rows, start=number))
+            say_many({"sheet": 0}, "rows", enumerate(rows, start=number))
             number += batch.num_rows
 
 
@@ -133,34 +102,3 @@ def real_size(array: Any) -> int:
     if pa.types.is_list(array.type) or pa.types.is_large_list(array.type):
         return 8 * len(array) + real_size(array.flatten())
     return array.nbytes
-
-
-def limit(memory: int, seconds: int) -> None:
-    """Bound this process. Where the system has no such limits (Windows), the parent's time and output limits remain."""
-    with contextlib.suppress(ImportError, ValueError, OSError):
-        import resource  # noqa: PLC0415
-
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
-        resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
-
-
-def main(arguments: list[str]) -> None:
-    """Read the file named on the command line."""
-    kind, path, *numbers = arguments
-    memory, seconds, max_rows, max_columns, max_values, max_unpacked = map(int, numbers)
-    limit(memory, seconds)
-    try:
-        if kind == "xlsx":
-            read_workbook(path, max_rows, max_columns, max_values)
-        else:
-            read_table(path, max_rows, max_columns, max_values, max_unpacked)
-    except MemoryError:
-        fail("memory")
-    except Exception as error:  # noqa: BLE001 - parsers of untrusted files raise all kinds; the parent words it
-        fail("memory" if "alloc" in str(error) or "memory" in str(error) else "damaged")
-    say({"end": True})
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])
