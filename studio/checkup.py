@@ -6,12 +6,12 @@ import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from hashlib import blake2b
-from typing import Any
+from typing import Any, Self
 
 from studio.config import DataConfig
-from studio.data import checks
+from studio.data import checks, learning
 from studio.data.checks.about import About
 from studio.datasets import DatasetStore
 from studio.drafts import GOALS, Drafts, Opened
@@ -28,6 +28,26 @@ class Cancelled(Exception):
     """The rows have changed meanwhile; raised inside a look to end it."""
 
 
+@dataclass(frozen=True)
+class Learning:
+    """What the rows say about the learning ahead."""
+
+    lengths: learning.Lengths
+    labels: tuple[tuple[str, int], ...]
+    variety: learning.Variety
+    amount: learning.Amount
+
+    @classmethod
+    def of(cls, rows: Sequence[Example], about: About) -> Self:
+        """Looks through the rows once for each part."""
+        return cls(
+            learning.length_histogram(about.lengths, about.max_length),
+            learning.label_counts(rows),
+            learning.variety(rows),
+            learning.amount(rows, about.goal, about.splits),
+        )
+
+
 class Checkup:
     """One look. `progress` is (rows done, rows to do, name of the check); `findings` is None until it came to its end."""
 
@@ -35,6 +55,7 @@ class Checkup:
         self.rows, self.row_ids, self._about = rows, ids, about
         self.progress: tuple[int, int, str] = (0, 0, "")
         self.findings: list[Finding] | None = None
+        self.learning: Learning | None = None
         self.error: StudioError | None = None
         self._done, self._cancelled = threading.Event(), threading.Event()
         threading.Thread(target=self._run, name="checkup", daemon=True).start()
@@ -62,7 +83,10 @@ class Checkup:
 
     def _run(self) -> None:
         try:
-            self.findings = checks.run(self.rows, self._about(), self._tell)
+            about = self._about()
+            found = checks.run(self.rows, about, self._tell)
+            self.learning = Learning.of(self.rows, about)
+            self.findings = found
         except Cancelled:
             pass
         except StudioError as error:

@@ -11,7 +11,7 @@ import shutil
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Mapping as Map
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -28,6 +28,7 @@ from studio.drafts.base import Base
 from studio.drafts.edits import EditFile, added, fitting, lines_of
 from studio.drafts.naming import columns_for, columns_with, nice_name, safe_file_name
 from studio.drafts.records import PASTED, Draft, Opened, Options, as_made, share_faults
+from studio.drafts.uploads import taken
 from studio.errors import NotFound, StudioError
 from studio.records import Dataset, Example, Provenance
 from studio.workspace import Workspace, display_name, read_json, slug, write_json, write_text
@@ -52,20 +53,13 @@ class Drafts:
 
     # ---- begin
 
-    def take_upload(self, upload: Path | str) -> Opened:
-        """A draft of a file that the page uploaded; the uploaded copy is deleted, also when it cannot be read.
+    def take_upload(self, upload: Path | str | Sequence[Path | str]) -> Opened:
+        """A draft of one or several files that the page uploaded; their copies are deleted, also when they cannot be read.
 
-        Raises StudioError when the file does not come from the upload folder or cannot be read.
+        Raises StudioError when a file does not come from the upload folder or cannot be read.
         """
-        path = Path(upload).resolve()
-        if self.workspace.root / "uploads" not in path.parents or not path.is_file():
-            raise NotFound("This file cannot be opened.", "It was not added through this page.", "Add it again.")
-        try:
-            return self._begin(path, display_name(path.name))
-        finally:
-            path.unlink(missing_ok=True)
-            with contextlib.suppress(OSError):
-                path.parent.rmdir()
+        with taken(self.workspace, [upload] if isinstance(upload, (str, Path)) else upload) as (path, name):
+            return self._begin(path, name)
 
     def take_fetched(self, path: Path, name: str, **about: Any) -> Opened:
         """A draft of a file that this app fetched itself; it is copied. `about` sets other fields of the draft."""

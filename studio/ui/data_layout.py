@@ -27,7 +27,7 @@ def build_start(made: dict[str, Any]) -> None:
     with gr.Column(elem_classes="tight", min_width=0):
         pieces.html(Markup("<h2>{}</h2>").format(words.BRING_OWN))
         made["upload"] = gr.File(
-            label="Your file", show_label=False, elem_classes="drop", height=144, file_types=list(SUFFIXES), file_count="single"
+            label="Your file", show_label=False, elem_classes="drop", height=144, file_types=list(SUFFIXES), file_count="multiple"
         )
         with gr.Row(elem_classes="hint"):
             pieces.html(pieces.small(words.FILE_HINT))

@@ -83,3 +83,7 @@ HUB_LICENCE, HUB_SIZE, HUB_GATE, HUB_COMMIT = "Licence", "Size", "Access", "Vers
 HUB_NO_LICENCE = "Not stated"
 HUB_GATED = "The owner must let you in"
 HUB_ORIGIN = "Hugging Face Hub, {name}, revision {revision}"
+
+LEARNING_TITLE = "What these rows can teach"
+LABELS_TITLE = "Rows by category"
+LENGTHS_TITLE = "How long the rows are"

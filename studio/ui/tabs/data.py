@@ -167,9 +167,9 @@ def use_sample(studio: Studio, view: View, shell: Any, event: gr.EventData) -> d
 
 
 def take_file(studio: Studio, view: View, shell: Any, path: Any, model_id: str, tokens: bool) -> dict[Any, Any]:
-    """Read an uploaded file into a draft."""
+    """Read one or several uploaded files into a draft."""
     try:
-        opened = studio.drafts.take_upload(str(path))
+        opened = studio.drafts.take_upload([str(item) for item in path] if isinstance(path, list) else str(path))
     except StudioError as error:
         return {view.notice: pieces.show(told(error)), view.upload: None}
     return {**show_draft(studio, view, opened, model_id, tokens=tokens), view.upload: None}

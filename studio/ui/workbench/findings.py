@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 from markupsafe import Markup
 
-from studio.checkup import Checkup
+from studio.checkup import Checkup, Learning
+from studio.data.learning import Lengths
 from studio.errors import StudioError
 from studio.records import Finding
 from studio.ui import pieces
+from studio.ui import words as words_page
 from studio.ui import words_data as words
 from studio.ui.data_parts import show_draft
 from studio.ui.workbench import table
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 
 MARKS = {"stop": "bad", "warn": "warn", "info": "info"}
 SHOW = "show"  # what the button that shows the rows asks for, in the place of a remedy's key
+KEEP = "keep:"  # remedies that leave the rows as they are need no button
+MOST_LABELS = 12
 MOST_NOTES = 4  # of single rows under a finding
 LIBRARY_POLL, LIBRARY_POLLS = 0.5, 80  # seconds, and how often: the library that counts tokens loads behind the page
 LONGEST_AGAIN = 120.0  # seconds
@@ -48,13 +52,15 @@ watch('value', () => {
 
 @dataclass(frozen=True)
 class Findings:
-    """The card's components. `undo` takes back the last change, whichever card made it."""
+    """The cards' components. `undo` takes back the last change, whichever card made it."""
 
     card: gr.Column
     head: gr.HTML
     list: gr.HTML
     undo: gr.Button
     redo: gr.Button
+    learning_card: gr.Column
+    learning: gr.HTML
 
 
 def build() -> Findings:
@@ -65,13 +71,16 @@ def build() -> Findings:
         with pieces.buttons():
             undo = gr.Button(words.UNDO, size="sm", visible=False)
             redo = gr.Button(words.REDO, size="sm", visible=False)
-    return Findings(card, head, listed, undo, redo)
+    with pieces.card(visible=False) as learning_card:
+        pieces.html(pieces.head(words.LEARNING_TITLE))
+        told = pieces.html("")
+    return Findings(card, head, listed, undo, redo, learning_card, told)
 
 
 def connect(on: Any, view: View, shell: Any) -> None:
     """Wiring only; `on` redraws the tab in turn."""
     about = {"concurrency_id": "findings", "concurrency_limit": 8, "trigger_mode": "always_last", "keep_notice": True}
-    outputs = [view.findings.head, view.findings.list]
+    outputs = [view.findings.head, view.findings.list, view.findings.learning_card, view.findings.learning]
     on(view.changed.change, look, [view.draft_id, shell.dataset_id, shell.model_id], outputs=outputs, **about)
     on(view.findings.list.select, press, [view.draft_id, shell.dataset_id, shell.model_id, view.see_tokens], event=True)
     on(view.findings.undo.click, step(-1), [view.draft_id, shell.model_id, view.see_tokens])
@@ -107,6 +116,8 @@ def shown(view: View, checkup: Checkup, *, editable: bool) -> Iterator[dict[Any,
         yield {
             view.findings.head: pieces.show(pieces.head(words.FINDINGS_TITLE, summary(checkup.findings))),
             view.findings.list: pieces.show(rows(checkup.findings, editable=editable)),
+            view.findings.learning_card: gr.update(visible=True),
+            view.findings.learning: pieces.show(learning(checkup.learning)),
         }
 
 
@@ -174,7 +185,8 @@ def rows(findings: Sequence[Finding], *, editable: bool) -> Markup:
 def finding_row(finding: Finding, editable: bool) -> Markup:
     """One finding."""
     at = mark_of(finding)
-    buttons = [button(at, item.key, item.label, finding.title) for item in (finding.remedies if editable else ())]
+    offered = [item for item in finding.remedies if editable and not item.key.startswith(KEEP)]
+    buttons = [button(at, item.key, item.label, finding.title) for item in offered]
     if finding.rows:
         buttons.append(button(at, SHOW, words.SHOW_ROWS, finding.title))
     notes = [Markup("<li>{}</li>").format(note) for note in list(finding.notes.values())[:MOST_NOTES]]
@@ -188,4 +200,55 @@ def button(at: str, key: str, label: str, title: str) -> Markup:
     """One button; its name for a screen reader says what it is about."""
     return Markup('<button type="button" class="btn small" data-at="{}" data-remedy="{}" aria-label="{}: {}">{}</button>').format(
         at, key, label, title, label
+    )
+
+
+def learning(found: Learning | None) -> Markup:
+    """Whether the rows suffice, facts or style, and how long they are."""
+    if found is None:
+        return Markup("")
+    said = [("ok" if found.amount.enough else "warn", found.amount.text)]
+    if found.variety.text:
+        said.append(("info", found.variety.text))
+    parts = [pieces.checks(said)]
+    if found.labels:
+        parts.append(label_bars(found.labels))
+    if found.lengths.counts:
+        parts.append(histogram(found.lengths))
+    return pieces.join(parts)
+
+
+def label_bars(labels: Sequence[tuple[str, int]]) -> Markup:
+    """A bar for each of the most usual categories."""
+    most = max(count for _, count in labels)
+    rows = [
+        (pieces.short(name, 60), pieces.bar(f"{count} rows", [(100 * count / most, "c-accent")], thin=True), f"{count:,}")
+        for name, count in labels[:MOST_LABELS]
+    ]
+    more = pieces.small(f"And {len(labels) - MOST_LABELS:,} more categories.") if len(labels) > MOST_LABELS else ""
+    table_ = pieces.table(["Category", "", "Rows"], rows, cls="bars", classes=["", "wide", "num"], caption="Rows by category")
+    return Markup("<h3>{}</h3>{}{}").format(words.LABELS_TITLE, table_, more)
+
+
+def histogram(lengths: Lengths) -> Markup:
+    """How many rows are how long, in pieces, and where they are cut."""
+    most, top = max(lengths.counts), lengths.edges[-1]
+    columns = []
+    for at, count in enumerate(lengths.counts):
+        low, high = lengths.edges[at], lengths.edges[at + 1]
+        cls = "over" if lengths.cut and low >= lengths.cut else ""
+        said = f"{low:,.0f} to {high:,.0f} pieces: {pieces.count(count, 'row')}"
+        columns.append(Markup('<i class="{}" style="height:{}%" title="{}"></i>').format(cls, round(100 * count / most, 1), said))
+    longest = f"The longest row has {top - 1:,.0f} pieces."
+    if lengths.rows_cut:
+        longest += (
+            f" {pieces.count(lengths.rows_cut, 'row')} {'is' if lengths.rows_cut == 1 else 'are'} longer than {lengths.cut:,}."
+        )
+    else:
+        longest += f" Up to {lengths.cut:,} are learned of a row, so none is cut."
+    line = Markup("")
+    if lengths.cut and lengths.cut < top:
+        line = Markup('<u style="left:{}%"></u>').format(round(100 * lengths.cut / top, 2))
+    return Markup('<h3>{}</h3><div class="histogram" role="img" aria-label="{}">{}{}</div>{}').format(
+        words.LENGTHS_TITLE, longest, pieces.join(columns), line, pieces.small(f"{longest} {words_page.PIECE}")
     )
