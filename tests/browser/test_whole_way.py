@@ -190,7 +190,9 @@ def test_a_messy_workbook_becomes_clean_data_in_versions_and_a_short_training(ap
     page.get_by_role("button", name=re.compile("^Keep one of each")).first.click()
     page.get_by_text("1 to 5 of 12").wait_for()
     page.get_by_role("button", name=re.compile("^Replace by stand-ins.*mail", re.IGNORECASE)).first.click()
-    page.wait_for_function("() => !document.querySelector('.rowlist')?.innerText.includes('posthalle')")
+    page.wait_for_function(
+        "() => [...document.querySelectorAll('.rowlist textarea')].every((item) => !item.value.includes('posthalle'))"
+    )
     page.locator(".rowlist textarea").nth(1).fill("Parcel 1 waits in the green hall.")
     page.locator(".rowlist textarea").nth(1).press("Tab")
     page.get_by_role("button", name=re.compile("^Undo: Row changed")).wait_for()

@@ -59,12 +59,22 @@ def test_a_remedy_mends_the_rows_and_can_be_taken_back(studio: Studio, page: Pag
     assert "Keep one of each" in changes[view.findings.undo]["value"]
     assert "20</b>" in str(value(changes, view.summary)) or "20" in str(value(changes, view.summary))
     with pytest.raises(StudioError, match="changed since"):
-        findings.press(studio, view, page.shell, event, draft_id, None, "starter", False)
+        findings.press(studio, view, page.shell, event, draft_id, None, "starter", False)  # nothing is left to mend
     findings.step(-1)(studio, view, page.shell, draft_id, "starter", False)
     assert len(studio.drafts.open(draft_id).rows) == 22
     findings.step(1)(studio, view, page.shell, draft_id, "starter", False)
     assert len(studio.drafts.open(draft_id).rows) == 20
     assert "Keep one of each" not in looked(studio, page, view, draft_id)
+
+
+def test_a_remedy_pressed_while_the_rows_change_mends_what_is_left(
+    studio: Studio, page: Page, view: data.View, draft_id: str
+) -> None:
+    found = duplicates(studio, draft_id)
+    studio.drafts.remove_rows(draft_id, [1])
+    event = press(at=findings.mark_of(found), check=found.check, remedy=found.remedies[0].key)
+    findings.press(studio, view, page.shell, event, draft_id, None, "starter", False)
+    assert len(studio.drafts.open(draft_id).rows) == 20
 
 
 @pytest.mark.parametrize("asked", [{}, {"at": "0", "remedy": "x"}, {"at": "zz"}])

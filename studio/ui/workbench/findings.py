@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
@@ -127,7 +127,7 @@ def press(studio: Studio, view: View, shell: Any, event: gr.EventData, *shown: A
     asked = getattr(event, "_data", None) or {}
     checkup = studio.checkups.begin(draft_id, dataset_id, model_id)
     checkup.wait(LONGEST_AGAIN)
-    finding = next((item for item in checkup.findings or () if mark_of(item) == asked.get("at")), None)
+    finding = meant(checkup.findings or (), asked)
     if finding is None:
         raise StudioError("Nothing was changed.", "The rows have changed since this was found.", "Look at the list again.")
     if asked.get("remedy") == SHOW:
@@ -137,6 +137,21 @@ def press(studio: Studio, view: View, shell: Any, event: gr.EventData, *shown: A
         raise StudioError("Nothing was changed.", "This remedy is not known.", "Pick one of the buttons.")
     opened = studio.drafts.apply_changes(draft_id, f"{label}: {finding.title}", checkup.mended(finding, asked["remedy"]))
     return show_draft(studio, view, opened, model_id, tokens=bool(tokens))
+
+
+def meant(findings: Sequence[Finding], asked: Mapping[str, Any]) -> Finding | None:
+    """The finding whose button was pressed.
+
+    Where a change came between the list and the press, it is the one that now says the same of the rows that are left.
+    """
+    if exact := [item for item in findings if mark_of(item) == asked.get("at")]:
+        return exact[0]
+    alike = [
+        item
+        for item in findings
+        if item.check == asked.get("check") and any(remedy.key == asked.get("remedy") for remedy in item.remedies)
+    ]
+    return alike[0] if len(alike) == 1 else None
 
 
 def mark_of(finding: Finding) -> str:
@@ -184,11 +199,10 @@ def rows(findings: Sequence[Finding], *, editable: bool) -> Markup:
 
 def finding_row(finding: Finding, editable: bool) -> Markup:
     """One finding."""
-    at = mark_of(finding)
     offered = [item for item in finding.remedies if editable and not item.key.startswith(KEEP)]
-    buttons = [button(at, item.key, item.label, finding.title) for item in offered]
+    buttons = [button(finding, item.key, item.label) for item in offered]
     if finding.rows:
-        buttons.append(button(at, SHOW, words.SHOW_ROWS, finding.title))
+        buttons.append(button(finding, SHOW, words.SHOW_ROWS))
     notes = [Markup("<li>{}</li>").format(note) for note in list(finding.notes.values())[:MOST_NOTES]]
     listed = Markup('<ul class="notes small muted">{}</ul>').format(pieces.join(notes)) if notes else ""
     return Markup(
@@ -196,11 +210,11 @@ def finding_row(finding: Finding, editable: bool) -> Markup:
     ).format(pieces.mark(MARKS.get(finding.level, "info")), finding.title, finding.text, listed, pieces.join(buttons))
 
 
-def button(at: str, key: str, label: str, title: str) -> Markup:
+def button(finding: Finding, key: str, label: str) -> Markup:
     """One button; its name for a screen reader says what it is about."""
-    return Markup('<button type="button" class="btn small" data-at="{}" data-remedy="{}" aria-label="{}: {}">{}</button>').format(
-        at, key, label, title, label
-    )
+    return Markup(
+        '<button type="button" class="btn small" data-at="{}" data-check="{}" data-remedy="{}" aria-label="{}: {}">{}</button>'
+    ).format(mark_of(finding), finding.check, key, label, finding.title, label)
 
 
 def learning(found: Learning | None) -> Markup:
