@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from studio.data.checks.common import answered, asked, plain
+from studio.data.checks.common import answered, asked, bare
 from studio.records import Example
 
 SHINGLE = 5
@@ -50,6 +50,15 @@ class Sketches:
         """Room for so many rows: 216 bytes each."""
         return cls(np.empty((rows, SIDES * MINIMA), np.uint8), np.empty((rows, BANDS), np.uint32), np.empty(rows, np.int64))
 
+    def put(self, start: int, part: Sketches) -> None:
+        """Write the sketches of further rows into the room from `start` on."""
+        here = slice(start, start + len(part.exact))
+        self.minima[here], self.bands[here], self.exact[here] = part.minima, part.bands, part.exact
+
+    def first(self, count: int) -> Sketches:
+        """The first rows, without a copy."""
+        return Sketches(self.minima[:count], self.bands[:count], self.exact[:count])
+
     def alike(self, one: np.ndarray, others: Sketches, two: np.ndarray) -> np.ndarray:
         """Whether rows `one` of these are near-identical to rows `two` of the others, as bool (pairs,)."""
         same = self.minima[one] == others.minima[two]
@@ -68,9 +77,9 @@ def sketch(batch: list[Example]) -> Sketches:
 
 
 def sides_of(row: Example) -> tuple[str, str, str]:
-    """The three sides of a row, without regard to case and white space."""
+    """The three sides of a row, without regard to case, white space, and punctuation at the ends."""
     head, _, rest = asked(row)[:MOST_LETTERS].partition("\n\n")
-    return plain(head), plain(rest), plain(answered(row)[:MOST_LETTERS])
+    return bare(head), bare(rest), bare(answered(row)[:MOST_LETTERS])
 
 
 def must_agree(row: Example) -> tuple[str, ...]:
