@@ -6,6 +6,8 @@
     split     which examples are kept aside
     encode    examples and chats to tokens, for training, chat and preview alike (`render` writes the text, `markers` knows
               the signs of chat templates)
+    checks    what is wrong with the examples, as findings with remedies (`checks/` has one module a check)
+    learning  lengths, labels, and how many rows a goal needs
 
 To add a kind of file: write `readers/<kind>.py` with one function that takes the text or the path and the name to show and
 returns a `Reading` (limits and headers are in `readers/reading.py`; a parser of compressed files belongs into

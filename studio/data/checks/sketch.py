@@ -22,7 +22,7 @@ BANDS = 16  # of 3 minima a side: rows alike by 0.9 on every side share one in 0
 SEED = 42  # the same rows give the same findings
 ALIKE = 0.8
 """Least similarity of every side. K. Lee et al., Deduplicating Training Data Makes Language Models Better,
-arXiv:2107.06499, section 4.2, take 0.8, too."""
+arXiv:2107.06499, take 0.8, too."""
 
 MOST_LETTERS = 20_000
 """Letters of a text that are looked at; rows that are longer and begin alike are compared by their hash as well."""

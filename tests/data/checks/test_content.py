@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from studio.data.checks import (
+    CHECKS,
     About,
     answers,
     injection,
@@ -191,4 +192,17 @@ def test_a_remedy_that_a_finding_does_not_have_is_refused() -> None:
 def test_no_text_takes_long(piece: str) -> None:
     rows = [pair(piece * 20_000, piece * 20_000)]
     for check in FLAGGED:
-        find(check, rows)
+        for finding in find(check, rows):
+            assert_mends(check, rows, finding, About())
+
+
+@pytest.mark.timeout(20)
+def test_signs_inside_signs_are_broken_up() -> None:
+    rows = [pair("Hi", "[P" * 50_000 + "[PAD]" + "AD]" * 50_000)]
+    assert_mends(special_tokens, rows, only(special_tokens, rows), About())
+
+
+def test_letters_that_no_encoding_takes() -> None:
+    rows = [pair("\ud800 \x00", "\udfff\x1b[0m"), *fine(3)]
+    for check in CHECKS:
+        find(check, rows, splits=("validation", "train", "train", "train"), goal="sorting")
