@@ -34,7 +34,8 @@ def find(rows: Sequence[Example], about: About) -> list[Finding]:
     for label, count in counts.items():
         unified[usual[plain(label)]] += count
     as_written = [spelled[number] for number in of_row]  # the same few texts again and again
-    as_meant = [usual[plain(label)] if label else "" for label in as_written]
+    meant = {label: usual[plain(label)] if label else "" for label in spelled}
+    as_meant = [meant[label] for label in as_written]
     found = [unlike_spellings(as_written, as_meant), rare(as_meant, unified), uneven(as_meant, unified)]
     return [finding for finding in found if finding]
 
@@ -43,8 +44,9 @@ def mend(rows: Sequence[Example], finding: Finding, remedy: str) -> Changes:
     """Take rows of rare labels out, or write each label as it is written most often."""
     if known(finding, remedy) == "take_out":
         return dict.fromkeys(finding.rows)
-    right = usual_spellings(Counter(label_of(row, "sorting") for row in rows))
-    return {at: spell(rows[at], right[plain(label_of(rows[at], "sorting"))]) for at in finding.rows}
+    goal = "" if all(rows[at].label for at in finding.rows) else "sorting"  # where an answer was taken for a label
+    right = usual_spellings(Counter(label for row in rows if (label := label_of(row, goal))))
+    return {at: spell(rows[at], right[plain(label_of(rows[at], goal))]) for at in finding.rows}
 
 
 def usual_spellings(counts: Counter[str]) -> dict[str, str]:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from studio.data.checks.about import About
-from studio.data.checks.common import AT_ONCE, Notes, row_name, rows_of, take_out
+from studio.data.checks.common import Notes, portions, row_name, rows_of, take_out
 from studio.data.checks.sketch import Sketches, sketch
 from studio.records import Example, Finding, Remedy
 
@@ -45,17 +45,9 @@ mend = take_out
 
 def parts(rows: Sequence[Example], splits: Sequence[str], *, train: bool) -> Iterator[tuple[list[Example], list[Place]]]:
     """The rows of one side in batches, each with its places."""
-    batch: list[Example] = []
-    places: list[Place] = []
-    for at, (row, split) in enumerate(zip(rows, splits, strict=True)):
-        if (split == "train") == train:
-            batch.append(row)
-            places.append((at, row.source_row))
-        if len(batch) == AT_ONCE:
-            yield batch, places
-            batch, places = [], []
-    if batch:
-        yield batch, places
+    side = ((at, row) for at, (row, split) in enumerate(zip(rows, splits, strict=True)) if (split == "train") == train)
+    for batch in portions(side, lambda item: item[1]):
+        yield [row for _, row in batch], [(at, row.source_row) for at, row in batch]
 
 
 def held(rows: Sequence[Example], splits: Sequence[str]) -> tuple[Sketches, list[Place]]:

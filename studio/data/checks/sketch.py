@@ -8,6 +8,7 @@ Of each of the 48 minima a side 8 bits are kept (b-bit minwise hashing, P. Li an
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,6 +28,10 @@ arXiv:2107.06499, take 0.8, too."""
 MOST_LETTERS = 20_000
 """Letters of a text that are looked at; rows that are longer and begin alike are compared by their hash as well."""
 
+LETTERS_AT_ONCE = 2**20
+"""Letters that are worked on together; each takes some 50 bytes meanwhile."""
+
+NUMBER = re.compile(r"\d+")
 MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / the golden ratio (Knuth, The Art of Computer Programming 3, 6.4)
 SHIFT = np.uint64(29)
 
@@ -85,8 +90,7 @@ def sides_of(row: Example) -> tuple[str, str, str]:
 def must_agree(row: Example) -> tuple[str, ...]:
     """What makes two rows different however alike they look: numbers, the label, and anything after the looked at letters."""
     question, answer = asked(row), answered(row)
-    numbers = "".join(letter if letter.isdigit() else " " for letter in f"{question} | {answer}"[: 2 * MOST_LETTERS])
-    return " ".join(numbers.split()), row.label, question[MOST_LETTERS:], answer[MOST_LETTERS:]
+    return *NUMBER.findall(question), "|", *NUMBER.findall(answer), row.label, question[MOST_LETTERS:], answer[MOST_LETTERS:]
 
 
 def minima_of(texts: list[str]) -> np.ndarray:
@@ -95,6 +99,9 @@ def minima_of(texts: list[str]) -> np.ndarray:
 
     padded = [text.ljust(SHINGLE) for text in texts]
     lengths = np.array([len(text) for text in padded])
+    if len(texts) > 1 and lengths.sum() > LETTERS_AT_ONCE:
+        half = len(texts) // 2
+        return np.concatenate([minima_of(texts[:half]), minima_of(texts[half:])])
     letters = np.frombuffer("".join(padded).encode("utf-32-le", "surrogatepass"), np.uint32).astype(np.uint64)
     runs = np.lib.stride_tricks.sliding_window_view(letters, SHINGLE)
     inside = np.ones(len(runs), bool)

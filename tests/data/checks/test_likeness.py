@@ -104,6 +104,15 @@ def test_sketches_are_the_same_every_time() -> None:
     assert one.minima.shape == Sketches.empty(5).minima.shape and one.bands.shape == Sketches.empty(5).bands.shape
 
 
+def test_a_sketch_does_not_depend_on_its_neighbours() -> None:
+    chance = random.Random(2)
+    rows = [*fine(3), prose(""), pair("x", "yz"), *(prose("".join(chance.choices("abcdef ", k=30_000))) for _ in range(60))]
+    together = sketch(rows)  # more letters than are worked on at once
+    for at, row in enumerate(rows):
+        alone = sketch([row])
+        assert (alone.minima[0] == together.minima[at]).all() and alone.exact[0] == together.exact[at]
+
+
 @settings(max_examples=15, deadline=None)
 @given(st.lists(st.text(max_size=20), min_size=1, max_size=8))
 def test_near_copies_are_alike_in_the_eyes_of_difflib(texts: list[str]) -> None:
