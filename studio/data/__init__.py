@@ -11,6 +11,8 @@
     split     which examples are kept aside
     encode    examples and chats to tokens, for training, chat and preview alike (`render` writes the text, `markers` knows
               the signs of chat templates)
+    checks    what is wrong with the examples, as findings with remedies (`checks/` has one module a check)
+    learning  lengths, labels, and how many rows a goal needs
 
 Between convert and split, people change rows: `edits` is the log of it and gives the rows after it, `written` checks what was
 written by hand, `differ` shows a change word by word, `table` gives a page of rows, `write` makes files to download

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 from studio.data.checks.about import Changes
 from studio.data.split import plain
 from studio.errors import StudioError
 from studio.records import Example, Finding, Remedy
 
+Item = TypeVar("Item")
 TAKE_OUT = Remedy("take_out", "Take these rows out")
 MOST_NOTES = 1000
 """Rows that get a note of their own; nobody reads more, and a million of them would fill the memory."""
@@ -18,8 +20,8 @@ MOST_NOTES = 1000
 LONGEST_LABEL = 100
 """Characters. A longer answer is a text, not a category."""
 
-AT_ONCE = 2048
-"""Rows that a check in batches holds at a time."""
+AT_ONCE, LETTERS_AT_ONCE = 2048, 2**22
+"""Rows, and characters, that a check in batches holds at a time."""
 
 
 def asked(row: Example) -> str:
@@ -81,16 +83,23 @@ def row_name(row: int, at: int) -> str:
 
 
 def batches(rows: Sequence[Example]) -> Iterator[tuple[int, list[Example]]]:
-    """The rows in order, a few thousand at a time, each batch with the position of its first row."""
-    batch: list[Example] = []
-    start = 0
-    for row in rows:
-        batch.append(row)
-        if len(batch) == AT_ONCE:
-            yield start, batch
-            start, batch = start + len(batch), []
+    """The rows in order, some at a time, each batch with the position of its first row."""
+    for batch in portions(enumerate(rows), lambda item: item[1]):
+        yield batch[0][0], [row for _, row in batch]
+
+
+def portions(items: Iterable[Item], row_of: Callable[[Item], Example]) -> Iterator[list[Item]]:
+    """Things that hold a row, at most some thousand of them and some million characters at a time."""
+    batch: list[Item] = []
+    letters = 0
+    for item in items:
+        batch.append(item)
+        letters += sum(map(len, texts(row_of(item))))
+        if len(batch) == AT_ONCE or letters > LETTERS_AT_ONCE:
+            yield batch
+            batch, letters = [], 0
     if batch:
-        yield start, batch
+        yield batch
 
 
 class Notes(dict[int, str]):

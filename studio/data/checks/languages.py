@@ -19,7 +19,7 @@ UNKNOWN = ""
 MOST_LETTERS = 1000  # of a text; more make it slower and hardly surer
 LONG_ENOUGH = 60  # bytes of an answer that is judged alone; shorter ones are often names
 LEAST_ROWS, LEAST_SHARE, ALWAYS_ROWS = 3, 0.02, 50
-"""A language counts from 3 rows and 2 % of the rows, or 50 rows: fewer are mostly names, code, or mistakes of the detector."""
+"""A language counts from 3 rows and 2 % of the main one's, or 50 rows: fewer are mostly names, code, or mistakes."""
 
 NAMES = {"ChineseT": "Traditional Chinese"}
 
@@ -29,12 +29,12 @@ def find(rows: Sequence[Example], about: About) -> list[Finding]:
     numbers: dict[str, int] = {UNKNOWN: 0}
     of_row = array("H", (numbers.setdefault(language_of(row), len(numbers)) for row in rows))
     counts = Counter(of_row)
-    known = sum(counts.values()) - counts.pop(0, 0)
+    counts.pop(0, None)
     if len(counts) < 2:
         return []
     names = list(numbers)
-    main, _ = counts.most_common(1)[0]
-    least = max(LEAST_ROWS, min(LEAST_SHARE * known, ALWAYS_ROWS))
+    main, most = counts.most_common(1)[0]
+    least = max(LEAST_ROWS, min(LEAST_SHARE * most, ALWAYS_ROWS))
     others = {number: count for number, count in counts.most_common() if number != main and count >= least}
     if not others:
         return []

@@ -12,7 +12,7 @@ from studio.records import Example, Finding
 
 KEY = "refusals"
 SHARE = 0.02
-"""Share of the rows above which refusals are named. LIMA (arXiv:2305.11206, section 2.3) teaches them with 1.3 % of its rows."""
+"""Share of the rows above which refusals are named. LIMA (arXiv:2305.11206) teaches them with 1.3 % of its rows."""
 
 OPENING = 400  # characters; a refusal comes first
 

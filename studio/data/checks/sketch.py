@@ -8,11 +8,12 @@ Of each of the 48 minima a side 8 bits are kept (b-bit minwise hashing, P. Li an
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
 
-from studio.data.checks.common import answered, asked, plain
+from studio.data.checks.common import answered, asked, bare
 from studio.records import Example
 
 SHINGLE = 5
@@ -22,11 +23,15 @@ BANDS = 16  # of 3 minima a side: rows alike by 0.9 on every side share one in 0
 SEED = 42  # the same rows give the same findings
 ALIKE = 0.8
 """Least similarity of every side. K. Lee et al., Deduplicating Training Data Makes Language Models Better,
-arXiv:2107.06499, section 4.2, take 0.8, too."""
+arXiv:2107.06499, take 0.8, too."""
 
 MOST_LETTERS = 20_000
 """Letters of a text that are looked at; rows that are longer and begin alike are compared by their hash as well."""
 
+LETTERS_AT_ONCE = 2**20
+"""Letters that are worked on together; each takes some 50 bytes meanwhile."""
+
+NUMBER = re.compile(r"\d+")
 MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / the golden ratio (Knuth, The Art of Computer Programming 3, 6.4)
 SHIFT = np.uint64(29)
 
@@ -50,6 +55,15 @@ class Sketches:
         """Room for so many rows: 216 bytes each."""
         return cls(np.empty((rows, SIDES * MINIMA), np.uint8), np.empty((rows, BANDS), np.uint32), np.empty(rows, np.int64))
 
+    def put(self, start: int, part: Sketches) -> None:
+        """Write the sketches of further rows into the room from `start` on."""
+        here = slice(start, start + len(part.exact))
+        self.minima[here], self.bands[here], self.exact[here] = part.minima, part.bands, part.exact
+
+    def first(self, count: int) -> Sketches:
+        """The first rows, without a copy."""
+        return Sketches(self.minima[:count], self.bands[:count], self.exact[:count])
+
     def alike(self, one: np.ndarray, others: Sketches, two: np.ndarray) -> np.ndarray:
         """Whether rows `one` of these are near-identical to rows `two` of the others, as bool (pairs,)."""
         same = self.minima[one] == others.minima[two]
@@ -68,16 +82,15 @@ def sketch(batch: list[Example]) -> Sketches:
 
 
 def sides_of(row: Example) -> tuple[str, str, str]:
-    """The three sides of a row, without regard to case and white space."""
+    """The three sides of a row, without regard to case, white space, and punctuation at the ends."""
     head, _, rest = asked(row)[:MOST_LETTERS].partition("\n\n")
-    return plain(head), plain(rest), plain(answered(row)[:MOST_LETTERS])
+    return bare(head), bare(rest), bare(answered(row)[:MOST_LETTERS])
 
 
 def must_agree(row: Example) -> tuple[str, ...]:
     """What makes two rows different however alike they look: numbers, the label, and anything after the looked at letters."""
     question, answer = asked(row), answered(row)
-    numbers = "".join(letter if letter.isdigit() else " " for letter in f"{question} | {answer}"[: 2 * MOST_LETTERS])
-    return " ".join(numbers.split()), row.label, question[MOST_LETTERS:], answer[MOST_LETTERS:]
+    return *NUMBER.findall(question), "|", *NUMBER.findall(answer), row.label, question[MOST_LETTERS:], answer[MOST_LETTERS:]
 
 
 def minima_of(texts: list[str]) -> np.ndarray:
@@ -86,6 +99,9 @@ def minima_of(texts: list[str]) -> np.ndarray:
 
     padded = [text.ljust(SHINGLE) for text in texts]
     lengths = np.array([len(text) for text in padded])
+    if len(texts) > 1 and lengths.sum() > LETTERS_AT_ONCE:
+        half = len(texts) // 2
+        return np.concatenate([minima_of(texts[:half]), minima_of(texts[half:])])
     letters = np.frombuffer("".join(padded).encode("utf-32-le", "surrogatepass"), np.uint32).astype(np.uint64)
     runs = np.lib.stride_tricks.sliding_window_view(letters, SHINGLE)
     inside = np.ones(len(runs), bool)

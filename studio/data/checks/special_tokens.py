@@ -12,17 +12,18 @@ from collections.abc import Sequence
 from studio.data.checks.about import About, Changes
 from studio.data.checks.common import TAKE_OUT, known, rewrite, rows_of, take_out, texts
 from studio.data.checks.patterns import search
-from studio.data.markers import KNOWN_MARKERS, TEXT_MARKERS
+from studio.data.markers import KNOWN_MARKERS, TEXT_MARKERS, defuse
 from studio.records import Example, Finding, Remedy
 
 KEY = "special_tokens"
 STRIP = Remedy("strip", "Remove the signs")
+ROUNDS = 8
 
 SIGNS = re.compile(
     KNOWN_MARKERS.pattern
     + "|"
     + "|".join(map(re.escape, TEXT_MARKERS))
-    + r"|\[(?:BOS|EOS|PAD|CLS|SEP|MASK|UNK)\]|<(?:unk|mask|sep|cls)>|<\|(?:im_start|im_end)\|>"  # BERT, T5
+    + r"|\[(?:BOS|EOS|PAD|CLS|SEP|MASK|UNK)\]|<(?:unk|mask|sep|cls)>"  # BERT, T5
     + r"|^### ?(?:Instruction|Input|Response|Human|System):?[ \t]{0,3}$",  # Alpaca, Vicuna
     re.MULTILINE,
 )
@@ -51,7 +52,9 @@ def sign(row: Example) -> str:
 
 
 def without(text: str) -> str:
-    """A text without any sign; what is left may make a new sign, so it is looked at again."""
-    while SIGNS.search(STRUCK.sub("", text)):
+    """A text without any sign. What is left may make a new sign; after some rounds of that a space breaks what there is."""
+    for _ in range(ROUNDS):
+        if not SIGNS.search(STRUCK.sub("", text)):
+            return text
         text = SIGNS.sub("", text).strip()
-    return text
+    return defuse(text, SIGNS)
