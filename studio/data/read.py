@@ -131,7 +131,7 @@ def read_as(path: Path, name: str, how: How) -> Reading:
     if not text.strip():
         raise refusal(name, "It is empty.", "Add a file with at least one example.")
     if kind in ("markdown", "html"):
-        return with_notes(read_markup(path, name, kind, found), notes)
+        return with_notes(read_markup(path, text, name, kind, found), notes)
     return with_notes(read_text(text, name, kind, found, how), notes)
 
 

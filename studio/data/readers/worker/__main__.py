@@ -14,7 +14,7 @@ from __future__ import annotations
 import contextlib
 import sys
 
-from output import fail, say
+from output import fail, say, say_many
 
 
 def limit(memory: int, seconds: int) -> None:
@@ -44,7 +44,8 @@ def parse(kind: str, path: str, limits: list[int], more: list[str]) -> None:
     elif kind in ("markdown", "html"):
         import markup  # noqa: PLC0415
 
-        markup.read(kind, path, *more)
+        with open(path, encoding=more[0], errors="replace") as handle:
+            say_many({}, "blocks", markup.blocks(kind, handle.read()))
     else:
         import papers  # noqa: PLC0415
 
