@@ -1,6 +1,6 @@
 """Data on its way to becoming a data set: a file, how it is read, which column is what, and how the rows are shared out.
 
-    cache/draft-<id>/  draft.json  source/<file>
+    cache/draft-<id>/  draft.json  source/<file>, or source/<number>/<file> for several files
 
 The page holds the id only. Every change is written at once; the rows are read again from the file when they are needed.
 """
@@ -8,18 +8,19 @@ The page holds the id only. Every change is written at once; the rows are read a
 from __future__ import annotations
 
 import contextlib
-import re
 import shutil
 import threading
 import time
 from collections import Counter, OrderedDict
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from studio import sources
 from studio.data.convert import Converted, convert
 from studio.data.detect import FORMATS, Mapping, detect
-from studio.data.read import Reading, read, read_pasted
+from studio.data.read import Reading, read, read_many, read_pasted
 from studio.data.split import assign
 from studio.datasets import DatasetStore
 from studio.errors import NotFound, StudioError
@@ -47,7 +48,10 @@ class Options:
 
 @dataclass(frozen=True)
 class Draft:
-    """What draft.json holds. `columns` maps a role to a column; with `format` empty both are detected."""
+    """What draft.json holds. `columns` maps a role to a column; with `format` empty both are detected.
+
+    `file` is the name on disk, empty where the draft has several files.
+    """
 
     id: str
     name: str
@@ -93,20 +97,23 @@ class Drafts:
 
     # ---- begin
 
-    def take_upload(self, upload: Path | str) -> Opened:
-        """A draft of a file that the page uploaded; the uploaded copy is deleted, also when it cannot be read.
+    def take_upload(self, upload: Path | str | Sequence[Path | str]) -> Opened:
+        """A draft of a file, or of several together, that the page uploaded; the uploaded copies are deleted in any case.
 
-        Raises StudioError when the file does not come from the upload folder or cannot be read.
+        Raises StudioError when a file does not come from the upload folder, or when none can be read.
         """
-        path = Path(upload).resolve()
-        if self.workspace.root / "uploads" not in path.parents or not path.is_file():
+        uploads = [upload] if isinstance(upload, (str, Path)) else upload
+        paths = list(dict.fromkeys(Path(item).resolve() for item in uploads))
+        if not paths or any(self.workspace.root / "uploads" not in path.parents or not path.is_file() for path in paths):
             raise NotFound("This file cannot be opened.", "It was not added through this page.", "Add it again.")
         try:
-            return self._begin(path, display_name(path.name))
+            more = f" and {len(paths) - 1:,} more" if len(paths) > 1 else ""
+            return self._begin(paths, display_name(paths[0].name) + more)
         finally:
-            path.unlink(missing_ok=True)
-            with contextlib.suppress(OSError):
-                path.parent.rmdir()
+            for path in paths:
+                path.unlink(missing_ok=True)
+                with contextlib.suppress(OSError):
+                    path.parent.rmdir()
 
     def take_text(self, text: str, **about: Any) -> Opened:
         """A draft of a pasted table; `about` sets other fields of the draft. Raises StudioError when it cannot be read."""
@@ -139,16 +146,13 @@ class Drafts:
             about |= {"format": record.mapping["format"], "columns": dict(record.mapping.get("columns") or {})}
         if name == PASTED:
             return self.take_text(original.read_text(encoding="utf-8"), **about)
-        return self._begin(original, name, **about)
+        return self._begin([original], name, **about)
 
-    def _begin(self, path: Path, name: str, **about: Any) -> Opened:
-        self.workspace.require_space(2 * path.stat().st_size + 2**20, "for this file")
+    def _begin(self, paths: Sequence[Path], name: str, **about: Any) -> Opened:
+        self.workspace.require_space(2 * sum(path.stat().st_size for path in paths) + 2**20, "for this file")
         folder = self.workspace.new_folder("cache", f"{PREFIX}{slug(Path(name).stem)[:24]}")
         try:
-            file = safe_file_name(name, path.suffix)
-            (folder / "source").mkdir()
-            shutil.copyfile(path, folder / "source" / file)
-            return self._keep(Draft(folder.name, name, file, **about))
+            return self._keep(Draft(folder.name, name, sources.keep(paths, folder / "source", name), **about))
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
@@ -223,7 +227,7 @@ class Drafts:
     def save(self, draft_id: str, name: str = "") -> Dataset:
         """Make the draft a data set and remove the draft. Raises StudioError when there is nothing to learn from."""
         opened = self.open(draft_id)
-        draft, source = opened.draft, self._source(opened.draft)
+        draft, source = opened.draft, sources.as_one(self._source(opened.draft))
         record = self.datasets.create(
             display_name(name or nice_name(draft), "My examples"),
             opened.converted.examples,
@@ -280,9 +284,14 @@ class Drafts:
                 self._readings.move_to_end(key)
                 return self._readings[key]
         source = self._source(draft)
-        if not source.is_file():
+        if not source.exists():
             raise NotFound("This data is not open any more.", "Its copy was removed.", "Add the file again.")
-        found = read_pasted(source.read_text(encoding="utf-8")) if draft.pasted else read(source, **asdict(draft.options))
+        if draft.pasted:
+            found = read_pasted(source.read_text(encoding="utf-8"))
+        elif draft.file:
+            found = read(source, **asdict(draft.options))
+        else:
+            found = read_many(sources.files(source), **asdict(draft.options))
         with self._gate:
             self._readings[key] = found
             while len(self._readings) > KEPT_READINGS:
@@ -318,10 +327,3 @@ def nice_name(draft: Draft) -> str:
     """The file's name without its ending, made readable: "Customer questions" of customer_questions.xlsx."""
     stem = Path(draft.name).stem.replace("_", " ").replace("-", " ").strip()
     return stem[:1].upper() + stem[1:]
-
-
-def safe_file_name(name: str, suffix: str) -> str:
-    """A name for the copy on disk that still reads like the person's own, so that messages about the file can name it."""
-    stem = re.sub(r"[^\w ()-]+", "_", Path(name).stem).strip(" _")[:60] or "file"
-    suffix = suffix.lower()
-    return stem + (suffix if suffix[1:].isalnum() and len(suffix) <= 9 else "")

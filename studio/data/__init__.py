@@ -1,6 +1,7 @@
 """From a file to tokens: read -> detect -> convert -> split -> encode.
 
-    read      any supported file or pasted text as rows, with what was left out and why (`readers/` has one module a kind)
+    read      any supported file, several or pasted text as rows, with what was left out and why (`readers/` has the kinds)
+    passages  documents cut at headings and paragraphs
     detect    which column is the question and which the answer, with a reason and how sure it is
     convert   rows to examples; every row that becomes none is left out with a reason
     split     which examples are kept aside
@@ -8,8 +9,8 @@
               the signs of chat templates)
 
 To add a kind of file: write `readers/<kind>.py` with one function that takes the text or the path and the name to show and
-returns a `Reading` (limits and headers are in `readers/reading.py`; a parser of compressed files belongs into
-`readers/worker.py`), name its suffix in `read.SUFFIXES`, call it in `read.read`, and give it a row in
+returns a `Reading` (limits and headers are in `readers/reading.py`; a parser of compressed or binary files belongs into
+`readers/worker/`), name its suffix in `read.SUFFIXES`, call it in `read.read`, and give it a row in
 `tests/data/test_read.py` (a good file) and `test_read_bad.py` (empty, cut short, something else).
 
 To add a way to write examples: give it a `Format` in `detect.FORMATS` with the roles its columns play, recognise it in

@@ -100,6 +100,9 @@ def read_each(files: Sequence[tuple[str, Path]], unused: list[tuple[str, str]], 
         if time.monotonic() - begun > MOST_SECONDS:
             unused.append((shown, "Reading took too long before its turn came. Add fewer files at once."))
             continue
+        if path.suffix.lower() == ".zip":
+            unused.append((shown, "It is an archive. Add it by itself, or add the files in it."))
+            continue
         try:
             parts.append((shown, read_as(path, shown, how)))
         except StudioError as error:

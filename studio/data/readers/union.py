@@ -45,16 +45,13 @@ def unite(parts: list[Part], unused: list[tuple[str, str]], name: str) -> Readin
         check_counts(name, len(rows) + len(reading.rows), len(named))
         if (len(rows) + len(reading.rows)) * len(named) > MAX_VALUES:
             raise refusal(name, f"They have more than {MAX_VALUES:,} cells.", "Add fewer files.")
-        own = reading.files or (file,)
-        first = len(files)
-        files += [f"{file}/{inner}" for inner in own] if reading.files else own
-        row_files.extend(first + index for index in (reading.row_files or (0 for _ in reading.rows)))
+        row_files.extend([len(files)] * len(reading.rows))
+        files.append(file)
         rows += renamed(reading, named)
         numbers += reading.row_numbers
         left_out += [replace(item, reason=f"{file}: {item.reason}") for item in reading.left_out]
         for note in reading.notes:
             told.setdefault(note, []).append(file)
-        unused += [(f"{file}/{inner}", reason) for inner, reason in reading.unused]
     notes = []
     if unused:
         shown = " ".join(f"{file}: {reason}" for file, reason in unused[:NAMED])
