@@ -96,7 +96,7 @@ def page_blocks(page: int, lines: list[Line], levels: list[int]) -> Iterator[Blo
     for line, own in zip(lines, levels, strict=True):
         if before is None or own != level or begins(line, before, own):
             if text:
-                yield Block(text, level, page)
+                yield Block(text.replace("\xad", ""), level, page)
             text, level = line.text, own
         else:
             edge = edges[round(before.left / COLUMN)]

@@ -99,10 +99,11 @@ class Page(HTMLParser):
     def begin(self, tag: str) -> None:
         """Begin a block element."""
         if self.rows is not None:
+            if tag in ("tr", "td", "th"):
+                self.end_cell()
             if tag == "tr":
                 self.rows.append([])
             elif tag in ("td", "th"):
-                self.end_cell()
                 if not self.rows:
                     self.rows.append([])
                 self.rows[-1].append("")
