@@ -12,7 +12,7 @@ import os
 import sys
 from typing import Any
 
-from studio.data.readers.worker import limit
+from studio.data.readers.worker.limits import limit
 
 KINDS = ("parquet", "json", "csv", "text", "arrow")
 MEMORY = 4 * 2**30  # bytes; a row group of Parquet is unpacked as a whole, and the libraries take 0.5 GB

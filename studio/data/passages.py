@@ -108,7 +108,7 @@ def packed(heading: str, body: Iterable[Block], longest: int, overlap: int) -> I
 
 def pieces(text: str, room: int) -> Iterator[str]:
     """A paragraph in pieces of at most `room` characters, cut between lines or sentences, else words, else anywhere."""
-    start, text = 0, text.strip()
+    start, text = 0, text.rstrip().lstrip("\n")  # a first line may be set in, as code is
     while len(text) - start > room:
         window = text[start : start + room + 1]
         cuts = (window.rfind("\n"), max(window.rfind(end, 0, room) + len(end.rstrip()) for end in ENDS), window.rfind(" "))
@@ -118,8 +118,8 @@ def pieces(text: str, room: int) -> Iterator[str]:
         start += cut
         while start < len(text) and text[start].isspace():
             start += 1
-    if rest := text[start:].strip():
-        yield rest
+    if start < len(text):
+        yield text[start:]
 
 
 def ending(text: str, longest: int) -> str:

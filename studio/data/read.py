@@ -103,6 +103,9 @@ def read_each(files: Sequence[tuple[str, Path]], unused: list[tuple[str, str]], 
         if time.monotonic() - begun > MOST_SECONDS:
             unused.append((shown, "Reading took too long before its turn came. Add fewer files at once."))
             continue
+        if path.suffix.lower() == ".zip":
+            unused.append((shown, "It is an archive. Add it by itself, or add the files in it."))
+            continue
         try:
             parts.append((shown, read_as(path, shown, how)))
         except StudioError as error:
@@ -136,7 +139,7 @@ def read_as(path: Path, name: str, how: How) -> Reading:
     if not text.strip():
         raise refusal(name, "It is empty.", "Add a file with at least one example.")
     if kind in ("markdown", "html"):
-        return with_notes(read_markup(path, name, kind, found), notes)
+        return with_notes(read_markup(path, text, name, kind, found), notes)
     return with_notes(read_text(text, name, kind, found, how), notes)
 
 

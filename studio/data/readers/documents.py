@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import contextlib
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,28 +12,37 @@ from studio.data.passages import Block, split
 from studio.data.readers import guarded
 from studio.data.readers.delimited import fit
 from studio.data.readers.pages import blocks_of
-from studio.data.readers.reading import Reading, check_counts, column_names, refusal
+from studio.data.readers.reading import DOCUMENT_COLUMNS, Reading, check_counts, column_names, refusal
 from studio.data.readers.workbook import check_package
+from studio.data.readers.worker import markup
+from studio.data.readers.worker.markup import TABLE
 
-COLUMNS = ("text", "heading")
-TABLE = -1  # the level of a block that is a table, as the worker prints it
-MAX_MARKUP = 20 * 2**20  # bytes of Markdown or HTML: some 10,000 printed pages, and half a minute to read
+Found = Sequence[Any]  # place, level and text of a block, or TABLE and its rows, as the worker prints them
+
+MAX_MARKUP = 20_000_000  # characters of Markdown or HTML: some 10,000 printed pages, and half a minute to read
+SHORT = 50_000  # characters; the worst that was found takes half a second
 
 
-def read_markup(path: Path, name: str, kind: str, encoding: str) -> Reading:
-    """Rows of a Markdown file or a web page, numbered by line. Raises StudioError when there is no text."""
-    if path.stat().st_size > MAX_MARKUP:
-        raise refusal(
-            name, f"It has more than {MAX_MARKUP // 2**20} MB, too much for a document.", "Split it into smaller files."
-        )
-    found = [item for line in guarded.lines(kind, path, name, encoding) for item in line["blocks"]]
+def read_markup(path: Path, text: str, name: str, kind: str, encoding: str) -> Reading:
+    """Rows of a Markdown file or a web page, numbered by line. Raises StudioError when there is no text.
+
+    Short ones are parsed here, since starting a process takes longer. Long ones could hold everything up for minutes.
+    """
+    if len(text) > MAX_MARKUP:
+        raise refusal(name, f"It has more than {MAX_MARKUP:,} characters.", "Split it into smaller files.")
+    found = None
+    if len(text) <= SHORT:
+        with contextlib.suppress(AssertionError, IndexError, ValueError, RecursionError):  # the child says what is wrong
+            found = list(markup.blocks(kind, text))
+    if found is None:
+        found = all_blocks(guarded.lines(kind, path, name, encoding))
     return from_blocks(kind, found, name, encoding=encoding)
 
 
 def read_docx(path: Path, name: str) -> Reading:
     """Rows of a Word document, numbered by paragraph. Raises StudioError when there is no text."""
     check_package(path, name, "word/", "a Word document")
-    return from_blocks("docx", [item for line in guarded.lines("docx", path, name) for item in line["blocks"]], name)
+    return from_blocks("docx", all_blocks(guarded.lines("docx", path, name)), name)
 
 
 def read_pdf(path: Path, name: str) -> Reading:
@@ -51,7 +61,12 @@ def read_pdf(path: Path, name: str) -> Reading:
     return as_reading("pdf", blocks_of(pages, contents, notes), name, notes=notes)
 
 
-def from_blocks(kind: str, found: list[list[Any]], name: str, *, encoding: str = "") -> Reading:
+def all_blocks(lines: Iterable[dict[str, Any]]) -> list[Found]:
+    """The blocks in the worker's lines."""
+    return [item for line in lines for item in line["blocks"]]
+
+
+def from_blocks(kind: str, found: list[Found], name: str, *, encoding: str = "") -> Reading:
     """Rows of blocks as the worker prints them: tables of examples where there are any, else passages."""
     tables = [(place, rows) for place, level, rows in found if level == TABLE]
     examples = [(place, rows) for place, rows in tables if sum(map(is_known, filter(str.strip, rows[0]))) >= 2]
@@ -72,7 +87,7 @@ def from_tables(kind: str, tables: list[tuple[int, list[list[str]]]], name: str,
     return Reading(kind, columns, rows, numbers, encoding=encoding, left_out=tuple(left_out), notes=tuple(notes))
 
 
-def as_blocks(found: list[list[Any]]) -> Iterator[Block]:
+def as_blocks(found: list[Found]) -> Iterator[Block]:
     """Blocks of what the worker prints; a table becomes lines with bars between the cells."""
     for place, level, text in found:
         if level == TABLE:
@@ -85,7 +100,7 @@ def as_reading(kind: str, blocks: Iterable[Block], name: str, *, encoding: str =
     passages = split(blocks)
     if not passages:
         raise refusal(name, "It holds no text.", "Add a file with some text.")
-    check_counts(name, len(passages), len(COLUMNS))
+    check_counts(name, len(passages), len(DOCUMENT_COLUMNS))
     rows = [{"text": passage.text, "heading": passage.heading} for passage in passages]
     numbers = [passage.place for passage in passages]
-    return Reading(kind, COLUMNS, rows, numbers, encoding=encoding, header=False, notes=tuple(notes))
+    return Reading(kind, DOCUMENT_COLUMNS, rows, numbers, encoding=encoding, header=False, notes=tuple(notes))

@@ -35,6 +35,16 @@ MAGIC = (
 SAMPLE = 2**18  # bytes that the guess looks at: enough for any language, and quick
 CONTROLS = bytes(code for code in range(32) if code not in (9, 10, 11, 12, 13, 26, 27))
 WESTERN = {"cp1250", "cp1252", "cp1254", "cp1257", "latin_1", "iso8859_2", "iso8859_9", "iso8859_15", "mac_roman"}
+CANDIDATES = ["cp1252", "cp1250", "cp1251", "koi8_r", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "tis_620", "iso8859_2"]
+CANDIDATES += ["cp932", "euc_jp", "cp949", "gb18030", "big5"]  # those that people meet; exotic ones win by chance on short texts
+SHOWN = {
+    "cp1252": "Western European (Windows-1252)",
+    "cp932": "Japanese (Shift-JIS)",
+    "euc_jp": "Japanese (EUC-JP)",
+    "cp949": "Korean (CP949)",
+    "gb18030": "Chinese (GBK)",
+    "big5": "Chinese (Big5)",
+}
 
 
 def decode(data: bytes, name: str, encoding: str = "") -> tuple[str, str, list[str]]:
@@ -96,31 +106,34 @@ def wide_encoding(data: bytes) -> str:
     if len(sample) < 8:
         return ""
     even, odd = sample[::2].count(0), sample[1::2].count(0)
-    encoding = "utf-16-le" if odd > even else "utf-16-be"
-    most, least = max(even, odd), min(even, odd)
-    if most > 0.35 * len(sample) and least < 0.025 * len(sample):
-        return encoding
-    return encoding if 20 * least < most > len(sample) / 200 and not is_utf8(sample) and is_wide(sample, encoding) else ""
+    if max(even, odd) > 0.35 * len(sample) and min(even, odd) < 0.025 * len(sample):
+        return "utf-16-le" if odd > even else "utf-16-be"
+    if not even + odd or is_utf8(sample):
+        return ""
+    scores = {encoding: plain_signs(sample, encoding) for encoding in ("utf-16-le", "utf-16-be")}
+    best = max(scores, key=lambda encoding: scores[encoding])
+    return best if scores[best] > len(sample) / 400 else ""
 
 
 def is_utf8(sample: bytes) -> bool:
-    """Whether the beginning of a file is UTF-8, apart from a letter that is cut at its end."""
+    """Whether the beginning of a file is UTF-8, apart from a letter that is cut at its end and a few NUL signs."""
     try:
         codecs.getincrementaldecoder("utf-8")().decode(sample)
     except UnicodeDecodeError:
         return False
-    return True
+    controls = len(sample) - len(sample.translate(None, CONTROLS)) - sample.count(0)
+    return controls <= len(sample) // 100
 
 
-def is_wide(sample: bytes, encoding: str) -> bool:
-    """Whether bytes make sense as UTF-16: known letters of one or two neighbouring scripts, and no control characters."""
+def plain_signs(sample: bytes, encoding: str) -> int:
+    """How many spaces, line ends, points and digits a text has in this encoding; 0 when it holds what no text has."""
     try:
         text = codecs.getincrementaldecoder(encoding)().decode(sample)
     except UnicodeDecodeError:
-        return False
-    strange = sum(unicodedata.category(char) in {"Cc", "Cn", "Co"} and char not in "\t\n\r\f" for char in text)
-    ends = sum(char in " \t\n,;.?!0123456789" for char in text)
-    return not strange and ends > len(text) / 200
+        return 0
+    if any(unicodedata.category(char) in {"Cc", "Cn", "Co"} and char not in "\t\n\r\f" for char in text):
+        return 0
+    return sum(char in " \t\n,;.?!0123456789" for char in text)
 
 
 def refuse_binary(data: bytes, name: str) -> None:
@@ -144,10 +157,58 @@ def guessed(data: bytes) -> tuple[str, str, list[str]]:
     letters = sum(1 for char in text[:SAMPLE] if char > "\x7f" and char != "\ufffd")
     if broken <= max(1, letters // 20) and letters:
         return text, "utf-8", [f"{broken} damaged characters are shown as �."]
-    encoding = "cp1252"
-    if best := from_bytes(data[:SAMPLE]).best():
+    encoding = east_asian(data[:SAMPLE])
+    if not encoding:
+        best = from_bytes(data[:SAMPLE], cp_isolation=CANDIDATES).best()
         # short Western texts fit several old encodings alike; Windows-1252 is by far the most common of them
-        encoding = "cp1252" if best.encoding in WESTERN else best.encoding
+        encoding = "cp1252" if best is None or best.encoding in WESTERN else best.encoding
     text = data.decode(encoding, "replace")
-    shown = {"cp1252": "Western European (Windows-1252)"}.get(encoding, encoding)
+    shown = SHOWN.get(encoding, encoding)
     return text, encoding, [f"Its letters were read as {shown}. If they look wrong, choose another encoding."]
+
+
+def east_asian(sample: bytes) -> str:
+    """The East Asian encoding in which most letters are everyday ones; empty when there is none.
+
+    A general guess mistakes short texts for one another here, since nearly any pair of bytes is a letter in each of these.
+    """
+    for encoding, everyday, share in EAST_ASIAN:
+        try:
+            text = codecs.getincrementaldecoder(encoding)().decode(sample)
+        except UnicodeDecodeError:
+            continue
+        letters = [char for char in text if char > "\x7f" and char.isalpha()]
+        if letters and sum(map(everyday, letters)) >= share * len(letters):
+            return encoding
+    return ""
+
+
+def is_kana(char: str) -> bool:
+    """Whether a letter is Japanese hiragana or katakana."""
+    return "\u3040" <= char <= "\u30ff"
+
+
+def is_hangul(char: str) -> bool:
+    """Whether a letter is a Korean syllable."""
+    return "\uac00" <= char <= "\ud7a3"
+
+
+def is_simplified(char: str) -> bool:
+    """Whether a letter is one of the 3,755 common ones of GB 2312, its first level: rows 16 to 55."""
+    code = char.encode("gb18030")
+    return len(code) == 2 and 0xB0 <= code[0] <= 0xD7 and code[1] >= 0xA1
+
+
+def is_traditional(char: str) -> bool:
+    """Whether a letter is one of the 5,401 common ones of Big5, its first level: A4 to C6."""
+    code = char.encode("big5", "ignore")
+    return len(code) == 2 and 0xA4 <= code[0] <= 0xC6
+
+
+EAST_ASIAN = (
+    ("cp932", is_kana, 0.2),  # Japanese mixes kana with Chinese letters, nearly half and half
+    ("euc_jp", is_kana, 0.2),
+    ("cp949", is_hangul, 0.9),
+    ("gb18030", is_simplified, 0.8),
+    ("big5", is_traditional, 0.8),
+)

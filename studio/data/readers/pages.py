@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import NamedTuple
 
 from studio.data.passages import Block
 
 LARGER = 1.15  # times the usual height of letters, from which on a line is a heading
 APART = 1.7  # times the height of a line, from one line to the next, from which on a new paragraph begins
-FULL = 0.75  # of the width of the text, from which on a line goes on in the next
+FULL = 0.75  # of the width of its column, from which on a line goes on in the next
+PROSE = 40  # characters; shorter lines belong to forms and lists and stay lines
+COLUMN = 15  # points between the left ends of lines in one column
 HEADING = 120  # characters; a longer line in large letters is text
 LEVELS = 6
 EDGE = 2  # lines at the top and bottom of a page that may come again on every page
@@ -50,7 +53,7 @@ def blocks_of(pages: Mapping[int, Iterable[Iterable]], contents: Iterable[tuple[
     named: dict[int, dict[str, int]] = {}
     for level, title, page in contents:
         named.setdefault(page, {})[" ".join(title.split())] = level
-    usual, sizes = heights(lines)
+    sizes = larger_heights(lines)
     blocks: list[Block] = []
     for page, found in lines.items():
         known = named.get(page, {})
@@ -59,32 +62,46 @@ def blocks_of(pages: Mapping[int, Iterable[Iterable]], contents: Iterable[tuple[
         levels = [
             known.get(line.text, 0) if named else sizes.get(line.height, 0) if len(line.text) <= HEADING else 0 for line in found
         ]
-        blocks += page_blocks(page, found, levels, usual)
+        for block in page_blocks(page, found, levels):
+            before = blocks[-1] if blocks else None
+            if before and not before.level and not block.level and goes_on(before, block):
+                blocks[-1] = replace(before, text=joined(before.text, block.text, whole=True))
+            else:
+                blocks.append(block)
     return blocks
 
 
-def heights(pages: Mapping[int, list[Line]]) -> tuple[float, dict[float, int]]:
-    """The usual height of letters, and the level of each larger one."""
+def goes_on(before: Block, block: Block) -> bool:
+    """Whether a paragraph was cut by the end of its page."""
+    return before.place != block.place and before.text[-1] not in ".!?:;" and block.text[0].islower()
+
+
+def larger_heights(pages: Mapping[int, list[Line]]) -> dict[float, int]:
+    """The heights of letters that are larger than usual, each with its level as a heading."""
     letters: Counter[float] = Counter()
     for found in pages.values():
         for line in found:
             letters[line.height] += len(line.text)
     usual = max(letters, key=lambda height: letters[height], default=0.0)
     large = sorted((height for height in letters if height > LARGER * usual), reverse=True)
-    return usual, {height: min(level, LEVELS) for level, height in enumerate(large, start=1)}
+    return {height: min(level, LEVELS) for level, height in enumerate(large, start=1)}
 
 
-def page_blocks(page: int, lines: list[Line], levels: list[int], usual: float) -> Iterator[Block]:
+def page_blocks(page: int, lines: list[Line], levels: list[int]) -> Iterator[Block]:
     """The lines of one page as headings and paragraphs."""
-    edge = max((line.right for line in lines), default=0.0)
+    edges: Counter[int] = Counter()  # column -> its right end
+    for line in lines:
+        edges[round(line.left / COLUMN)] = max(edges[round(line.left / COLUMN)], line.right)
     text, level, before = "", 0, None
     for line, own in zip(lines, levels, strict=True):
         if before is None or own != level or begins(line, before, own):
             if text:
-                yield Block(text, level, page)
+                yield Block(text.replace("\xad", ""), level, page)
             text, level = line.text, own
         else:
-            text = joined(text, line.text, whole=bool(own) or before.right >= FULL * edge)
+            edge = edges[round(before.left / COLUMN)]
+            full = len(before.text) >= PROSE and before.right - before.left >= FULL * (edge - before.left)
+            text = joined(text, line.text, whole=bool(own) or full)
         before = line
     if text:
         yield Block(text.replace("\xad", ""), level, page)

@@ -33,7 +33,8 @@ def unite(parts: list[Part], unused: list[tuple[str, str]], name: str) -> Readin
     rows: list[dict[str, Any]] = []
     numbers: list[int] = []
     row_files = array("H")  # far more than the most files of an archive
-    left_out, notes, used = [], [], []
+    left_out, used = [], []
+    told: dict[str, list[str]] = {}
     for file, reading in parts:
         if not matches(reading, main[1]):
             unused.append((file, f"Its columns ({listed(reading.columns)}) differ from those of {main[0]}."))
@@ -44,18 +45,18 @@ def unite(parts: list[Part], unused: list[tuple[str, str]], name: str) -> Readin
         check_counts(name, len(rows) + len(reading.rows), len(named))
         if (len(rows) + len(reading.rows)) * len(named) > MAX_VALUES:
             raise refusal(name, f"They have more than {MAX_VALUES:,} cells.", "Add fewer files.")
-        own = reading.files or (file,)
-        first = len(files)
-        files += [f"{file}/{inner}" for inner in own] if reading.files else own
-        row_files.extend(first + index for index in (reading.row_files or (0 for _ in reading.rows)))
+        row_files.extend([len(files)] * len(reading.rows))
+        files.append(file)
         rows += renamed(reading, named)
         numbers += reading.row_numbers
         left_out += [replace(item, reason=f"{file}: {item.reason}") for item in reading.left_out]
-        notes += [f"{file}: {note}" for note in reading.notes]
-        unused += [(f"{file}/{inner}", reason) for inner, reason in reading.unused]
+        for note in reading.notes:
+            told.setdefault(note, []).append(file)
+    notes = []
     if unused:
         shown = " ".join(f"{file}: {reason}" for file, reason in unused[:NAMED])
-        notes.insert(0, f"{len(unused):,} files were not used. {shown}{' …' if len(unused) > NAMED else ''}")
+        notes.append(f"{len(unused):,} files were not used. {shown}{' …' if len(unused) > NAMED else ''}")
+    notes += [f"{of[0]}{f' and {len(of) - 1:,} more' if len(of) > 1 else ''}: {note}" for note, of in told.items()]
     columns = tuple(named.values())
     if any(len(reading.columns) < len(columns) for reading in used):
         blank = dict.fromkeys(columns, "")

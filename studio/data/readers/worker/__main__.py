@@ -11,20 +11,10 @@ come, where kind is damaged, password, rows, columns, values, memory, unpacked o
 
 from __future__ import annotations
 
-import contextlib
 import sys
 
-from output import fail, say
-
-
-def limit(memory: int, seconds: int) -> None:
-    """Bound this process. Where the system has no such limits (Windows), the parent's time and output limits remain."""
-    with contextlib.suppress(ImportError, ValueError, OSError):
-        import resource  # noqa: PLC0415
-
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
-        resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
+from limits import limit
+from output import fail, say, say_many
 
 
 def parse(kind: str, path: str, limits: list[int], more: list[str]) -> None:
@@ -44,7 +34,8 @@ def parse(kind: str, path: str, limits: list[int], more: list[str]) -> None:
     elif kind in ("markdown", "html"):
         import markup  # noqa: PLC0415
 
-        markup.read(kind, path, *more)
+        with open(path, encoding=more[0], errors="replace") as handle:
+            say_many({}, "blocks", markup.blocks(kind, handle.read()))
     else:
         import papers  # noqa: PLC0415
 

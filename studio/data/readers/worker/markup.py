@@ -1,7 +1,7 @@
-"""Markdown and HTML.
+"""Markdown and HTML, as blocks in their order: (line, level, text) with level 0 for text, 1 to 7 for headings.
 
-Lines: {"blocks": [[line, level, text], ...]} with level 0 for text, 1 to 7 for headings (an empty one ends those of its level),
-and TABLE for tables, where a list of rows of cells stands in place of the text.
+An empty heading ends those of its level. At the level TABLE, a list of rows of cells stands in place of the text. The app itself
+uses this module, too, for texts that are short; so it imports nothing from beside it.
 """
 
 from __future__ import annotations
@@ -11,9 +11,8 @@ from collections.abc import Iterator
 from html.parser import HTMLParser
 from typing import Any
 
-from output import TABLE, say_many
-
 Block = tuple[int, int, Any]
+TABLE = -1
 
 DROPPED = {"script", "style", "template", "noscript", "svg", "title", "nav", "iframe", "object", "select", "button"}
 INLINE_TAGS = (
@@ -27,17 +26,18 @@ LONGEST_LIST = 4000  # characters; the items of longer lists become blocks of th
 FRONT_MATTER = re.compile(r"---[ \t]*\n(?:.{0,1000}\n){1,200}?(?:---|\.\.\.)[ \t]*(?:\n|$)")
 
 
-def read(kind: str, path: str, encoding: str) -> None:
-    """Print the blocks of a text file."""
-    with open(path, encoding=encoding, errors="replace") as handle:
-        text = handle.read().replace("\x00", "").removeprefix("\ufeff")
-    if kind == "html":
-        page = Page()
-        page.feed(text)
-        page.close()
-        say_many({}, "blocks", page.blocks)
-    else:
-        say_many({}, "blocks", markdown(text))
+def blocks(kind: str, text: str) -> Iterator[Block]:
+    """The blocks of a text of kind markdown or html."""
+    text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\x00", "").removeprefix("\ufeff")
+    return markdown(text) if kind == "markdown" else iter(web_page(text))
+
+
+def web_page(text: str) -> list[Block]:
+    """Blocks of HTML, without scripts, styles and menus."""
+    page = Page()
+    page.feed(text)
+    page.close()
+    return page.blocks
 
 
 def markdown(text: str) -> Iterator[Block]:
@@ -59,10 +59,7 @@ def markdown(text: str) -> Iterator[Block]:
         if token.type == "heading_open":
             yield number, int(token.tag[1]), plain(tokens[index + 1].content)
         elif token.type == "html_block":
-            page = Page()
-            page.feed("\n".join(lines[start:end]))
-            page.close()
-            yield from ((number + line - 1, level, content) for line, level, content in page.blocks)
+            yield from ((number + line - 1, *rest) for line, *rest in web_page("\n".join(lines[start:end])))
         elif token.type != "hr":
             yield number, 0, "\n".join(lines[start:end]).strip("\n")
 
@@ -102,10 +99,11 @@ class Page(HTMLParser):
     def begin(self, tag: str) -> None:
         """Begin a block element."""
         if self.rows is not None:
+            if tag in ("tr", "td", "th"):
+                self.end_cell()
             if tag == "tr":
                 self.rows.append([])
             elif tag in ("td", "th"):
-                self.end_cell()
                 if not self.rows:
                     self.rows.append([])
                 self.rows[-1].append("")

@@ -9,7 +9,6 @@ from itertools import islice
 from typing import Any, NoReturn
 
 BATCH = 256  # rows or blocks held at once
-TABLE = -1  # the level of a block that is a table
 
 
 def say(value: Any) -> None:
