@@ -81,7 +81,7 @@ def test_gradio_stays_in_the_ui() -> None:
     assert users == {"ui"}
 
 
-@pytest.mark.process
+@pytest.mark.long
 def test_arguments_are_judged_before_gradio_and_the_page_is_built_before_anything_heavy() -> None:
     code = (
         "import sys, tempfile\n"

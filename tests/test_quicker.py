@@ -27,7 +27,7 @@ print(AutoConfig.__name__, get_scheduler.__name__)
 """
 
 
-@pytest.mark.process
+@pytest.mark.long
 def test_two_threads_may_import_transformers_at_once() -> None:
     done = subprocess.run([sys.executable, "-c", TWO_THREADS], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.stdout.split() == ["AutoConfig", "get_scheduler"], done.stderr

@@ -124,6 +124,7 @@ def test_an_old_version_comes_back_as_the_newest(drafts: Drafts, first: Dataset)
         restore(store, third.id)
 
 
+@pytest.mark.long
 def test_many_rows_need_little_memory(drafts: Drafts, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("studio.datasets.ROWS_AT_ONCE", 128)
     store, count = drafts.datasets, 3000

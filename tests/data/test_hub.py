@@ -131,9 +131,9 @@ def test_a_split_that_is_not_there_and_a_closed_data_set(workspace: Workspace, i
     ("status", "sentence"),
     [
         (429, "asked too often"),
-        pytest.param(500, "a fault of its own", marks=pytest.mark.process),
-        pytest.param(404, "no data set", marks=pytest.mark.process),
-        pytest.param(401, "token", marks=pytest.mark.process),
+        pytest.param(500, "a fault of its own", marks=pytest.mark.long),
+        pytest.param(404, "no data set", marks=pytest.mark.long),
+        pytest.param(401, "token", marks=pytest.mark.long),
     ],
 )
 def test_a_failure_of_the_hub_has_its_sentence(hub: FakeHub, workspace: Workspace, status: int, sentence: str) -> None:
@@ -151,9 +151,7 @@ def test_a_missing_one_and_one_that_brings_code(hub: FakeHub, workspace: Workspa
         Hub(workspace).look("own/script")
 
 
-@pytest.mark.parametrize(
-    "kind", ["address", *(pytest.param(kind, marks=pytest.mark.process) for kind in ("file", "above", "yaml"))]
-)
+@pytest.mark.parametrize("kind", ["address", *(pytest.param(kind, marks=pytest.mark.long) for kind in ("file", "above", "yaml"))])
 def test_files_elsewhere_are_not_touched(hub: FakeHub, workspace: Workspace, tmp_path: Path, kind: str) -> None:
     (tmp_path / "secret.txt").write_text("secret")
     named = {"address": f"{hub.url}/elsewhere/x.txt", "file": str(tmp_path / "secret.txt"), "above": "../../secret.txt"}
@@ -192,7 +190,7 @@ def test_names_in_a_card_stay_inside_or_are_refused(path: str) -> None:
 # ---- the whole way; the library that reads the files takes seconds to import
 
 
-@pytest.mark.process
+@pytest.mark.long
 def test_it_is_looked_at_fetched_and_read(hub: FakeHub, workspace: Workspace, into: Path) -> None:
     some = LINES[:1000].rsplit(b"\n", 1)[0]
     hub.add("datasets", "own/jl", {"data/train.jsonl": LINES, "data/test.jsonl": some}, card=CARD)
@@ -218,7 +216,7 @@ def test_it_is_looked_at_fetched_and_read(hub: FakeHub, workspace: Workspace, in
     assert not list((workspace.root / "cache").iterdir())
 
 
-@pytest.mark.process
+@pytest.mark.long
 def test_a_name_from_before_owners_leads_to_the_one_it_has_now(hub: FakeHub, workspace: Workspace, into: Path) -> None:
     hub.add("datasets", "rajpurkar/squad", {"train.jsonl": LINES})
     hub.moved["api/datasets/squad"] = "api/datasets/rajpurkar/squad"
@@ -230,7 +228,7 @@ def test_a_name_from_before_owners_leads_to_the_one_it_has_now(hub: FakeHub, wor
         Hub(workspace).look("old")
 
 
-@pytest.mark.process
+@pytest.mark.long
 def test_of_a_large_one_the_first_rows_are_taken(hub: FakeHub, workspace: Workspace, into: Path) -> None:
     splits = [{"config_name": name, "data_files": [{"split": "train", "path": f"{name}/*"}]} for name in ("en", "fr")]
     files = {f"{name}/train-0.parquet": parquet(ROWS) for name in ("en", "fr")}
@@ -247,7 +245,7 @@ def test_of_a_large_one_the_first_rows_are_taken(hub: FakeHub, workspace: Worksp
         Hub(workspace).look("own/pq", "de")
 
 
-@pytest.mark.process
+@pytest.mark.long
 def test_a_closed_one_wants_a_token_which_is_written_nowhere(hub: FakeHub, workspace: Workspace, into: Path) -> None:
     hub.add("datasets", "own/closed", {"train.jsonl": LINES}, gated=True, token=TOKEN, card=CARD)
     about = Hub(workspace).look("own/closed")
@@ -263,7 +261,7 @@ def test_a_closed_one_wants_a_token_which_is_written_nowhere(hub: FakeHub, works
         Hub(workspace, "hf_other").fetch(about, "train", into)
 
 
-@pytest.mark.process
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("files", "sentence"),
     [
@@ -283,7 +281,7 @@ def test_files_that_cannot_be_used_are_said(
     assert not list(into.iterdir())
 
 
-@pytest.mark.process
+@pytest.mark.long
 def test_stop_in_the_middle_leaves_nothing_behind(hub: FakeHub, workspace: Workspace, into: Path) -> None:
     hub.add("datasets", "own/jl", {"train.jsonl": LINES * 20}, delay=0.05)
     about = Hub(workspace).look("own/jl")

@@ -127,6 +127,7 @@ def test_a_long_line_is_read_and_left_out_later(tmp_path: Path) -> None:
     assert time.perf_counter() - start < SECONDS
 
 
+@pytest.mark.long
 def test_parquet_bombs_are_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(guarded, "MAX_UNPACKED", 200 * 2**20)  # the real limit takes longer to reach
     repeated = pa.DictionaryArray.from_arrays(pa.array([0] * 3000, pa.int32()), pa.array(["x" * 1_000_000]))

