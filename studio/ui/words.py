@@ -19,8 +19,8 @@ NOTHING_LEAVES = "Nothing leaves this computer."
 FIRST_DATA = "First add some examples"
 
 GRADIO_WORDS = {
-    "upload_text.drop_file": "Drop a file here",
-    "upload_text.click_to_upload": "Choose one on this computer",
+    "upload_text.drop_file": "Drop files here",
+    "upload_text.click_to_upload": "Choose them on this computer",
     "common.or": "or",
 }
 # every language Gradio may pick from the browser's: the page is in English throughout
@@ -36,7 +36,7 @@ TRY_SAMPLE = "Try it with a sample"
 USE_SAMPLE = "Use this sample"
 FETCHES = "Fetches the starter model once, {size}"
 BRING_OWN = "Or bring your own"
-FILE_HINT = "Excel, CSV, JSON, Parquet or text. Ten good rows are enough to start, a hundred are better."
+FILE_HINT = "Tables, JSON, Word, PDF, text, exported chats, or a ZIP of them. Ten good rows are enough to start, a hundred are better."
 PASTE = "Paste a table instead"
 PASTE_LABEL = "Your table"
 PASTE_HINT = "Copy cells from a spreadsheet, headings included, and paste them here."
