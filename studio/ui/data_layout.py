@@ -32,7 +32,8 @@ def build_start(made: dict[str, Any]) -> None:
         with gr.Row(elem_classes="hint"):
             pieces.html(pieces.small(words.FILE_HINT))
             made["paste_link"] = gr.Button(words.PASTE, size="sm", elem_classes="as-link")
-        made["hub"] = hub.build()
+            link = gr.Button(words_data.HUB, size="sm", elem_classes="as-link")
+        made["hub"] = hub.build(link)
         with gr.Column(elem_classes="card", min_width=0, visible=False) as made["paste_area"]:
             made["paste"] = gr.Textbox(
                 label=words.PASTE_LABEL, info=words.PASTE_HINT, lines=8, max_lines=16, max_length=MAX_PASTE, interactive=True

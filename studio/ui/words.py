@@ -36,7 +36,9 @@ TRY_SAMPLE = "Try it with a sample"
 USE_SAMPLE = "Use this sample"
 FETCHES = "Fetches the starter model once, {size}"
 BRING_OWN = "Or bring your own"
-FILE_HINT = "Tables, JSON, Word, PDF, text, exported chats, or a ZIP of them. Ten good rows are enough to start, a hundred are better."
+FILE_HINT = (
+    "Tables, JSON, Word, PDF, text, exported chats, or a ZIP of them. Ten good rows are enough to start, a hundred are better."
+)
 PASTE = "Paste a table instead"
 PASTE_LABEL = "Your table"
 PASTE_HINT = "Copy cells from a spreadsheet, headings included, and paste them here."

@@ -53,9 +53,8 @@ class Fetching:
     error: BaseException | None = None
 
 
-def build() -> HubBox:
-    """Layout only."""
-    link = gr.Button(words.HUB, size="sm", elem_classes="as-link")
+def build(link: gr.Button) -> HubBox:
+    """Layout only; `link` opens the area and stands elsewhere."""
     with gr.Column(elem_classes="card", min_width=0, visible=False) as area:
         name = gr.Textbox(label=words.HUB_NAME, info=words.HUB_HELP, max_length=200, max_lines=1, interactive=True)
         with pieces.buttons():

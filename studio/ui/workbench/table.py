@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from studio.ui.tabs.data import View
 
 AT_ONCE = 5  # rows on the page
+MOST_TURNS = 4  # of a chat that are open at once
 MOST_LETTERS = 20_000  # of one field; a longer text is shown by its beginning and cannot be changed here
 SAYS = {"user": "Question", "assistant": "Answer", "system": "Told first"}
 KEPT_ASIDE = {"validation": "kept aside", "test": "for the last test"}
@@ -295,6 +296,7 @@ def editable(row: Row, split: str) -> Markup:
                 "</textarea></label>"
             ).format(label, MOST_LETTERS, row_id, part, text)
         )
+    fields = folded(fields)
     out = Markup(
         '<button type="button" class="btn small danger" data-act="out" data-row="{}" aria-label="{} {}">{}</button>'
     ).format(row_id, words.TAKE_OUT, row_id + 1, words.TAKE_OUT)
@@ -309,7 +311,16 @@ def readable(row: Row, split: str) -> Markup:
         Markup('<div class="field"><span>{}</span><p>{}</p></div>').format(label, pieces.lines(pieces.short(text, 2000)))
         for label, text in parts
     ]
-    return Markup('<li><div class="rowhead">{}</div>{}</li>').format(name_of(row.id, split), pieces.join(fields))
+    return Markup('<li><div class="rowhead">{}</div>{}</li>').format(name_of(row.id, split), pieces.join(folded(fields)))
+
+
+def folded(fields: list[Markup]) -> list[Markup]:
+    """The first turns, and those of a long chat behind a line to open."""
+    if len(fields) <= MOST_TURNS:
+        return fields
+    more = words.MORE_TURNS.format(count=len(fields) - MOST_TURNS)
+    rest = Markup('<details class="quiet turns"><summary>{}</summary>{}</details>').format(more, pieces.join(fields[MOST_TURNS:]))
+    return [*fields[:MOST_TURNS], rest]
 
 
 def name_of(row_id: int, split: str) -> Markup:
