@@ -46,7 +46,7 @@ mend = take_out
 def parts(rows: Sequence[Example], splits: Sequence[str], *, train: bool) -> Iterator[tuple[list[Example], list[Place]]]:
     """The rows of one side in batches, each with its places."""
     side = ((at, row) for at, (row, split) in enumerate(zip(rows, splits, strict=True)) if (split == "train") == train)
-    for batch in portions(side, lambda item: item[1]):
+    for batch in portions(side):
         yield [row for _, row in batch], [(at, row.source_row) for at, row in batch]
 
 
