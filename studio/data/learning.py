@@ -59,12 +59,13 @@ class Needed(Record):
 
 @dataclass(frozen=True)
 class Amount(Record):
-    """How many different training rows there are (of the rarest label where `needed.per_label`), beside what is needed."""
+    """How many different training rows there are (of the rarest label where `of_label`), beside what is needed."""
 
     rows: int
     needed: Needed
     enough: bool
     text: str
+    of_label: bool = False
 
 
 GUIDE = "OpenAI's fine-tuning guide sees clear gains with 50 to 100 good examples."
@@ -154,4 +155,4 @@ def amount(rows: Sequence[Example], goal: str, splits: Sequence[str] = ()) -> Am
     fewest = needed.fewest if labelled or not needed.per_label else 2 * needed.fewest  # two labels at the least
     noun = "different rows of the rarest label" if labelled else "different rows"
     text = f"{have:,} {noun} to learn from. {fewest:,} are the least, {needed.good:,} are good. {needed.source}"
-    return Amount(have, needed, have >= fewest, text)
+    return Amount(have, needed, have >= fewest, text, labelled)

@@ -24,14 +24,21 @@ WORDS = [
     "bread", "oven", "early", "market", "river", "closed", "sunday", "seven", "crowns", "garden", "letter", "blue", "please",
     "order", "delivery", "ask", "return", "within", "days", "the", "a", "we", "you", "our", "with", "from", "open", "at", "is",
 ]  # fmt: skip
+MULTIPLIER = 0x9E3779B97F4A7C15F39CC060  # spreads positions over the phrases
 OFTEN = 20  # of so many rows one is a copy and one almost a copy of an earlier one
 
 
+def phrases(count: int = 4096, words: int = 4) -> list[str]:
+    """Phrases that rows are put together from."""
+    source = random.Random(0)
+    return [" ".join(source.choices(WORDS, k=words)) for _ in range(count)]
+
+
 class Made(Sequence[Example]):
-    """Questions of about ten words and answers of about twenty, each made from its position."""
+    """Questions of twelve words and answers of twenty, each put together from its position."""
 
     def __init__(self, count: int, labels: bool = False) -> None:
-        self.count, self.labels = count, labels
+        self.count, self.labels, self.phrases = count, labels, phrases()
 
     def __len__(self) -> int:
         return self.count
@@ -40,12 +47,12 @@ class Made(Sequence[Example]):
         return (self[at] for at in range(self.count))
 
     def __getitem__(self, at: int) -> Example:
-        kind = at % OFTEN if at > OFTEN else 2
-        source = random.Random(at if kind > 1 else at - at % OFTEN - 7)
-        question, answer = (" ".join(source.choices(WORDS, k=source.randint(*size))) for size in ((6, 14), (10, 30)))
-        ending = " too" if kind == 1 else ""
+        kind = at % OFTEN if at >= OFTEN else 2
+        place = (at if kind > 1 else at - kind - 7) * MULTIPLIER % 2**96
+        picked = [self.phrases[place >> 12 * turn & 4095] for turn in range(8)]
         label = f"label {at % 7}" if self.labels else ""
-        messages = ({"role": "user", "content": f"{question}?"}, {"role": "assistant", "content": label or f"{answer}{ending}."})
+        answer = label or " ".join(picked[3:]) + (" too." if kind == 1 else ".")
+        messages = ({"role": "user", "content": " ".join(picked[:3]) + "?"}, {"role": "assistant", "content": answer})
         return Example(messages=messages, label=label, source_row=at + 2)
 
 

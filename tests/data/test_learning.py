@@ -24,7 +24,7 @@ def test_every_row_is_in_one_bin(lengths: list[int], most: int) -> None:
 
 def test_the_share_that_is_cut() -> None:
     found = length_histogram([10, 20, 30, 40], 25, bins=4)
-    assert found.counts == (0, 1, 1, 2) or sum(found.counts) == 4
+    assert found.counts == (1, 1, 1, 1)
     assert (found.rows_cut, found.tokens_cut, found.share_of_rows, found.share_of_tokens) == (2, 20, 0.5, 0.2)
     assert length_histogram([], 25) == Lengths(cut=25)
 

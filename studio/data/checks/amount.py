@@ -17,7 +17,8 @@ def find(rows: Sequence[Example], about: About) -> list[Finding]:
     found = learning.amount(rows, about.goal, about.splits)
     if not len(rows) or found.enough:
         return []
-    return [Finding(KEY, f"Only {counted(found.rows, 'different row', 'different rows')} to learn from", found.text)]
+    what = "of the rarest label" if found.of_label else "to learn from"
+    return [Finding(KEY, f"Only {counted(found.rows, 'different row', 'different rows')} {what}", found.text)]
 
 
 mend = take_out

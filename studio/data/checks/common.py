@@ -5,14 +5,12 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import TypeVar
 
 from studio.data.checks.about import Changes
 from studio.data.split import plain
 from studio.errors import StudioError
 from studio.records import Example, Finding, Remedy
 
-Item = TypeVar("Item")
 TAKE_OUT = Remedy("take_out", "Take these rows out")
 MOST_NOTES = 1000
 """Rows that get a note of their own; nobody reads more, and a million of them would fill the memory."""
@@ -63,8 +61,8 @@ def bare(text: str) -> str:
 
 
 def speaks(letter: str) -> bool:
-    """Whether a character says something by itself: a letter, a digit, or a symbol such as an emoji."""
-    return unicodedata.category(letter)[0] in "LNS"
+    """Whether a character says something by itself: a letter or its mark, a digit, or a symbol such as an emoji."""
+    return unicodedata.category(letter)[0] in "LMNS"
 
 
 def rows_of(count: int) -> str:
@@ -84,17 +82,17 @@ def row_name(row: int, at: int) -> str:
 
 def batches(rows: Sequence[Example]) -> Iterator[tuple[int, list[Example]]]:
     """The rows in order, some at a time, each batch with the position of its first row."""
-    for batch in portions(enumerate(rows), lambda item: item[1]):
+    for batch in portions(enumerate(rows)):
         yield batch[0][0], [row for _, row in batch]
 
 
-def portions(items: Iterable[Item], row_of: Callable[[Item], Example]) -> Iterator[list[Item]]:
-    """Things that hold a row, at most some thousand of them and some million characters at a time."""
-    batch: list[Item] = []
+def portions(placed: Iterable[tuple[int, Example]]) -> Iterator[list[tuple[int, Example]]]:
+    """Rows with their positions, at most some thousand of them and some million characters at a time."""
+    batch: list[tuple[int, Example]] = []
     letters = 0
-    for item in items:
-        batch.append(item)
-        letters += sum(map(len, texts(row_of(item))))
+    for at, row in placed:
+        batch.append((at, row))
+        letters += sum(map(len, texts(row)))
         if len(batch) == AT_ONCE or letters > LETTERS_AT_ONCE:
             yield batch
             batch, letters = [], 0

@@ -87,7 +87,7 @@ TEXT = (
 
 def find(rows: Sequence[Example], about: About) -> list[Finding]:
     """Rows that hold such a phrase."""
-    hit, notes = search(rows, phrase)
+    [(hit, notes)] = search(rows, phrase)
     if not hit:
         return []
     title = f"{rows_of(len(hit))} with a phrase that tries to take over the model"

@@ -1,6 +1,6 @@
 """Rows in another language than most. CLD2, the detector that Chrome used, works offline and says when it is not sure.
 
-Of the rows it was sure about it named the right language for all of 3,077 in Arabic and English, 99.8 % of 557 in Japanese, 98 %
+Of the rows it was sure about it named the right language for all of 4,990 in Arabic and English, 99.8 % of 557 in Japanese, 98 %
 of 527 in Spanish, and 44 of 48 in Hindi (development data). py3langid, which never abstains, was a tenth as fast.
 """
 

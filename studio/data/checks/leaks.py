@@ -11,7 +11,7 @@ import numpy as np
 
 from studio.data.checks.about import About
 from studio.data.checks.common import Notes, portions, row_name, rows_of, take_out
-from studio.data.checks.sketch import Sketches, sketch
+from studio.data.checks.sketch import BANDS, Sketches, sketch
 from studio.records import Example, Finding, Remedy
 
 KEY = "leaks"
@@ -24,12 +24,14 @@ def find(rows: Sequence[Example], about: About) -> list[Finding]:
     if len(about.splits) != len(rows) or not set(about.splits) & {"validation", "test"}:
         return []
     aside, places = held(rows, about.splits)
-    index = Index(aside)
     notes = Notes()
     leaked: dict[int, Place] = {}
+    left = np.arange(len(places))
     for batch, found in parts(rows, about.splits, train=True):
-        for mine, theirs in index.twins(sketch(batch)):
-            leaked.setdefault(mine, found[theirs])
+        new = {mine: found[theirs] for mine, theirs in twins(aside, left, sketch(batch))}
+        if new:
+            leaked |= new
+            left = left[~np.isin(left, list(new))]
     if not leaked:
         return []
     for mine in sorted(leaked):
@@ -46,7 +48,7 @@ mend = take_out
 def parts(rows: Sequence[Example], splits: Sequence[str], *, train: bool) -> Iterator[tuple[list[Example], list[Place]]]:
     """The rows of one side in batches, each with its places."""
     side = ((at, row) for at, (row, split) in enumerate(zip(rows, splits, strict=True)) if (split == "train") == train)
-    for batch in portions(side, lambda item: item[1]):
+    for batch in portions(side):
         yield [row for _, row in batch], [(at, row.source_row) for at, row in batch]
 
 
@@ -60,25 +62,18 @@ def held(rows: Sequence[Example], splits: Sequence[str]) -> tuple[Sketches, list
     return room, places
 
 
-class Index:
-    """Looks up sketches that share a band with one of a few."""
+def twins(aside: Sketches, left: np.ndarray, many: Sketches) -> list[tuple[int, int]]:
+    """Pairs of a row kept aside, out of those that are `left`, and a near-identical one of the many.
 
-    def __init__(self, few: Sketches) -> None:
-        self.few = few
-        self.orders = np.argsort(few.bands, axis=0, kind="stable")
-        self.keys = np.take_along_axis(few.bands, self.orders, axis=0)
-
-    def twins(self, many: Sketches) -> list[tuple[int, int]]:
-        """Pairs of a row of the few and one of the many that are near-identical."""
-        pairs = []
-        for band in range(self.keys.shape[1]):
-            low = np.searchsorted(self.keys[:, band], many.bands[:, band], "left")
-            high = np.searchsorted(self.keys[:, band], many.bands[:, band], "right")
-            times = high - low
-            theirs = np.repeat(np.arange(len(times)), times)
-            within = np.arange(len(theirs)) - np.repeat(np.cumsum(times) - times, times)
-            mine = self.orders[np.repeat(low, times) + within, band]
-            pairs.append(np.stack([mine, theirs], axis=1))
-        found = np.unique(np.concatenate(pairs), axis=0)
-        good = self.few.alike(found[:, 0], many, found[:, 1])
-        return [(mine, theirs) for mine, theirs in found[good].tolist()]
+    In each band a row kept aside meets one of the many, however many share it: the work grows with the rows, not with the pairs.
+    """
+    pairs = []
+    for band in range(BANDS):
+        order = np.argsort(many.bands[:, band], kind="stable")
+        keys, wanted = many.bands[order, band], aside.bands[left, band]
+        at = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+        hit = keys[at] == wanted
+        pairs.append(np.stack([left[hit], order[at[hit]]], axis=1))
+    found = np.unique(np.concatenate(pairs), axis=0)
+    good = aside.alike(found[:, 0], many, found[:, 1])
+    return [(mine, theirs) for mine, theirs in found[good].tolist()]

@@ -18,16 +18,15 @@ LOST = "\ufffd"
 def find(rows: Sequence[Example], about: About) -> list[Finding]:
     """Rows with letters that can be repaired, and rows with letters that are lost."""
     found = []
-    hit, notes = search(rows, damaged)
+    (hit, notes), (gone, places) = search(rows, damaged, lost)
     if hit:
         title = f"{rows_of(len(hit))} with damaged letters"
         text = f"For example {notes[hit[0]]}. The file was once read with the wrong encoding. The model would learn the damage."
         found.append(Finding(KEY, title, text, hit, "warn", (REPAIR, TAKE_OUT), notes))
-    hit, notes = search(rows, lost)
-    if hit:
-        title = f"{rows_of(len(hit))} with lost letters"
+    if gone:
+        title = f"{rows_of(len(gone))} with lost letters"
         text = f"They hold “{LOST}”, which stands for letters that could not be read. Only the original file can help."
-        found.append(Finding(KEY, title, text, hit, "warn", (TAKE_OUT,), notes))
+        found.append(Finding(KEY, title, text, gone, "warn", (TAKE_OUT,), places))
     return found
 
 

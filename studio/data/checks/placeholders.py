@@ -28,7 +28,7 @@ HTML = frozenset({"<title>", "<address>", "<link>"})
 
 def find(rows: Sequence[Example], about: About) -> list[Finding]:
     """Rows that hold an unfilled blank."""
-    hit, notes = search(rows, blank)
+    [(hit, notes)] = search(rows, blank)
     if not hit:
         return []
     title = f"{rows_of(len(hit))} with a blank that nobody filled in"

@@ -33,7 +33,7 @@ REFUSAL = re.compile(
 
 def find(rows: Sequence[Example], about: About) -> list[Finding]:
     """Rows that refuse, where they are more than a few."""
-    hit, notes = search(rows, refusal)
+    [(hit, notes)] = search(rows, refusal)
     if len(hit) <= SHARE * len(rows):
         return []
     title = f"{rows_of(len(hit))} with an answer that refuses"

@@ -17,6 +17,7 @@ from studio.data.checks import (
     special_tokens,
 )
 from studio.data.checks.about import Check
+from studio.data.checks.common import bare
 from studio.errors import StudioError
 from studio.records import Example
 from tests.data.checks.rows import after, assert_mends, find, fine, labelled, only, pair, prose
@@ -120,6 +121,10 @@ def test_what_is_left_alone(check: Check) -> None:
     assert find(check, fine()) == []
     for good in LEFT_ALONE[check]:
         assert find(check, [good]) == [], good
+
+
+def test_vowel_signs_are_no_punctuation() -> None:
+    assert (bare("«नमस्ते!»"), bare(" Où, là? "), bare("?!")) == ("नमस्ते", "où, là", "?!")
 
 
 def test_an_answer_that_repeats_the_question_is_a_finding_of_its_own() -> None:

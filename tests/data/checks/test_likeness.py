@@ -104,6 +104,14 @@ def test_sketches_are_the_same_every_time() -> None:
     assert one.minima.shape == Sketches.empty(5).minima.shape and one.bands.shape == Sketches.empty(5).bands.shape
 
 
+@pytest.mark.timeout(60)
+def test_many_rows_that_are_all_alike_take_no_longer() -> None:
+    rows = [prose(f"{LONG} {ending}") for ending in ("one", "two", "six", "ten") for _ in range(1500)]
+    splits = ["train" if at % 2 else "validation" for at in range(len(rows))]
+    assert only(leaks, rows, splits=splits).rows == tuple(range(0, 6000, 2))
+    assert only(near_duplicates, rows).rows == tuple(range(1500, 6000))
+
+
 def test_a_sketch_does_not_depend_on_its_neighbours() -> None:
     chance = random.Random(2)
     rows = [*fine(3), prose(""), pair("x", "yz"), *(prose("".join(chance.choices("abcdef ", k=30_000))) for _ in range(60))]

@@ -36,7 +36,6 @@ def test_lengths_that_vary_anyway_are_not_odd() -> None:
     rows = [pair("Why?", "a" * round(chance.lognormvariate(5, 0.7))) for _ in range(1000)]
     flagged = sum(len(finding.rows) for finding in find(answer_lengths, rows))
     assert flagged <= 5
-    assert find(answer_lengths, [pair("?", "a" * 10)] * 19 + [pair("?", "a" * 900)] * 0) == []
     assert find(answer_lengths, [*[labelled("text", "yes")] * 40, labelled("text", "a" * 90)]) == []
 
 
@@ -129,10 +128,7 @@ def test_too_few_rows() -> None:
 def test_sorting_needs_rows_of_every_label() -> None:
     rows = [labelled(f"Text {at}", "abc"[at % 3]) for at in range(24)]
     assert find(amount, rows, goal="sorting") == []
-    found = only(amount, rows[:-1], goal="sorting")
-    assert (
-        found.title == "Only 7 different rows of the rarest label to learn from" or "7 different rows of the rarest" in found.text
-    )
+    assert only(amount, rows[:-1], goal="sorting").title == "Only 7 different rows of the rarest label"
 
 
 def test_lengths_may_be_an_array() -> None:
