@@ -20,18 +20,17 @@ def taken(workspace: Workspace, uploads: Sequence[Path | str]) -> Iterator[tuple
 
     Raises NotFound for a file that does not come from the upload folder, StudioError for none or too many.
     """
-    paths = [Path(upload).resolve() for upload in uploads]
-    if not paths or len(paths) > MOST_FILES:
-        why = f"{len(paths):,} files were added at once." if paths else "No file was added."
-        raise StudioError("Nothing was read.", why, f"Add one to {MOST_FILES} files.")
-    if not all(workspace.root / "uploads" in path.parents and path.is_file() for path in paths):
+    paths = list(dict.fromkeys(Path(upload).resolve() for upload in uploads))
+    if len(paths) > MOST_FILES:
+        raise StudioError("Nothing was read.", f"{len(paths):,} files were added at once.", f"Add at most {MOST_FILES}.")
+    if not paths or not all(workspace.root / "uploads" in path.parents and path.is_file() for path in paths):
         raise NotFound("This file cannot be opened.", "It was not added through this page.", "Add it again.")
     try:
         if len(paths) == 1:
             yield paths[0], display_name(paths[0].name)
             return
         with tempfile.TemporaryDirectory(dir=workspace.root / "cache", prefix="several-") as folder:
-            yield bundled(paths, Path(folder) / "several.zip"), f"{len(paths)} files.zip"
+            yield bundled(paths, Path(folder) / "several.zip"), f"{display_name(paths[0].name)} and {len(paths) - 1:,} more"
     finally:
         for path in paths:
             path.unlink(missing_ok=True)

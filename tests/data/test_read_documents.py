@@ -127,7 +127,7 @@ def test_markdown_headings_front_matter_code_and_html(tmp_path: Path) -> None:
     assert told(found) == [
         (7, "", "Before all."),
         (11, "The big one", "Some *words*\nand more.\n\n- a\n- b\n\n```python\n# no heading\n```"),
-        (26, "The big one > Second", "Aside text.\n\n| a | b |\n|---|---|\n| 1 | 2 |"),
+        (24, "The big one > Second", "Aside text.\n\n| a | b |\n|---|---|\n| 1 | 2 |"),
     ]
     assert told(read(write(tmp_path, "a.md", "---\n\nA rule is no front matter.\n\n---\n")))[0][2].startswith("A rule")
 
@@ -139,9 +139,9 @@ def test_html_text_headings_and_answers_without_scripts_styles_and_menus(tmp_pat
 <details><summary>When?</summary>At six.</details><p>After.</p><pre>  kept
    as is</pre><table><tr><td>a<td>b</tr></table><svg><text>no</text></svg><template>no</template></body></html>"""
     assert told(read(write(tmp_path, "a.html", page))) == [
-        (3, "Shop & more", "First line\nsecond bold.\n\n- one\n- two"),
-        (4, "Shop & more > When?", "At six."),
-        (4, "Shop & more", "After.\n\n  kept\n   as is\n\na | b"),
+        (2, "Shop & more", "First line\nsecond bold.\n\n- one\n- two"),
+        (5, "Shop & more > When?", "At six."),
+        (7, "Shop & more", "After.\n\n  kept\n   as is\n\na | b"),
     ]
 
 

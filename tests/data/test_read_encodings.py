@@ -69,8 +69,8 @@ def test_the_letters_are_right(tmp_path: Path, language: str, encoding: str, tim
 @pytest.mark.parametrize(
     "data",
     [
-        b"question,answer\nA?,1\x00.\nB?,\x002.\n" * 20,
-        "Frage,Antwort\nWie spät?,Früh\x00.\n".encode() * 20,
+        b"question,answer\nA?,1\x00.\nB?,\x002.\n" + b"C?,3.\n" * 90,
+        "Frage,Antwort\nWie spät?,Früh\x00.\n".encode() + "Wärmer?,Kühler.\n".encode() * 90,
     ],
 )
 def test_nul_signs_in_other_text_make_no_utf_16_of_it(data: bytes) -> None:

@@ -1,4 +1,4 @@
-"""Markdown and HTML, as blocks in their order: (line, level, text) with level 0 for text, 1 to 7 for headings.
+"""Markdown and HTML, as blocks in their order: (line or number, level, text) with level 0 for text, 1 to 7 for headings.
 
 An empty heading ends those of its level. At the level TABLE, a list of rows of cells stands in place of the text. The app itself
 uses this module, too, for texts that are short; so it imports nothing from beside it.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from html.parser import HTMLParser
 from typing import Any
 
 Block = tuple[int, int, Any]
@@ -33,10 +32,14 @@ def blocks(kind: str, text: str) -> Iterator[Block]:
 
 
 def web_page(text: str) -> list[Block]:
-    """Blocks of HTML, without scripts, styles and menus."""
+    """Blocks of HTML by their number, without scripts, styles and menus."""
+    from lxml import etree  # noqa: PLC0415
+
     page = Page()
-    page.feed(text)
-    page.close()
+    try:
+        etree.fromstring(text.encode("utf-8", "replace"), etree.HTMLParser(target=page, encoding="utf-8"))
+    except etree.XMLSyntaxError:  # it holds nothing but comments, or nothing
+        page.close()
     return page.blocks
 
 
@@ -59,7 +62,7 @@ def markdown(text: str) -> Iterator[Block]:
         if token.type == "heading_open":
             yield number, int(token.tag[1]), plain(tokens[index + 1].content)
         elif token.type == "html_block":
-            yield from ((number + line - 1, *rest) for line, *rest in web_page("\n".join(lines[start:end])))
+            yield from ((number, *rest) for _, *rest in web_page("\n".join(lines[start:end])))
         elif token.type != "hr":
             yield number, 0, "\n".join(lines[start:end]).strip("\n")
 
@@ -71,21 +74,18 @@ def plain(heading: str) -> str:
     return re.sub(r"(\*\*|__|\*|`)(?=\S)(.{1,200}?)(?<=\S)\1", r"\2", heading)
 
 
-class Page(HTMLParser):
-    """Gathers the text of a page into blocks. No tree is built, so that depth costs nothing."""
+class Page:
+    """Gathers the text of a page into blocks, told by lxml of each tag and text. Without a tree depth costs nothing."""
 
     def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
         self.blocks: list[Block] = []
         self.text: list[str] = []
-        self.line = 0
         self.level = 0
         self.dropped: list[str] = []
         self.pre = 0
         self.rows: list[list[str]] | None = None
-        self.table_line = 0
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, Any]]) -> None:
+    def start(self, tag: str, _: Any) -> None:
         """Begin a block, a cell or what is left out."""
         if self.dropped or tag in DROPPED:
             if tag in DROPPED and (not self.dropped or self.dropped[-1] == tag):
@@ -116,9 +116,9 @@ class Page(HTMLParser):
         if tag == "li":
             self.text.append("- ")
         elif tag == "table":
-            self.rows, self.table_line = [], self.getpos()[0]
+            self.rows = []
 
-    def handle_endtag(self, tag: str) -> None:
+    def end(self, tag: str) -> None:
         """End a block, a cell or what is left out."""
         if self.dropped:
             if self.dropped[-1] == tag:
@@ -136,19 +136,16 @@ class Page(HTMLParser):
         self.level = 0
         self.pre -= tag == "pre" and self.pre > 0
         if tag in ("dl", "details"):
-            self.blocks.append((self.getpos()[0], QUESTION, ""))
+            self.keep(QUESTION, "")
 
-    def handle_data(self, data: str) -> None:
+    def data(self, data: str) -> None:
         """Gather text."""
         if self.dropped:
             return
-        if not self.line and data.strip():
-            self.line = self.getpos()[0] + data[: len(data) - len(data.lstrip())].count("\n")
         self.text.append(data if self.pre else re.sub(r"\s+", " ", data))
 
     def close(self) -> None:
         """Read what is left."""
-        super().close()
         if self.rows is not None:
             self.end_cell()
             self.end_table()
@@ -162,8 +159,7 @@ class Page(HTMLParser):
 
     def end_block(self) -> None:
         """Keep the text as a block; items of a list stay together."""
-        text, line = self.taken(), self.line
-        self.line = 0
+        text = self.taken()
         if not text or text == "-":
             return
         first, level, before = self.blocks[-1] if self.blocks else (0, 0, "")
@@ -171,19 +167,22 @@ class Page(HTMLParser):
         if items and len(before) < LONGEST_LIST:
             self.blocks[-1] = (first, 0, f"{before}\n{text}")
         else:
-            self.blocks.append((line or self.getpos()[0], self.level, " ".join(text.split()) if self.level else text))
+            self.keep(self.level, " ".join(text.split()) if self.level else text)
+
+    def keep(self, level: int, content: Any) -> None:
+        """Add a block."""
+        self.blocks.append((len(self.blocks) + 1, level, content))
 
     def end_cell(self) -> None:
         """Put the text into the cell that is open."""
         text = self.taken()
-        self.line = 0
         if text and self.rows and self.rows[-1]:
             self.rows[-1][-1] = f"{self.rows[-1][-1]} {text}".strip()
         elif text:
-            self.blocks.append((self.table_line, 0, text))  # a caption, or text in the wrong place
+            self.keep(0, text)  # a caption, or text in the wrong place
 
     def end_table(self) -> None:
         """Keep the rows that are not empty."""
         if rows := [row for row in self.rows or () if any(row)]:
-            self.blocks.append((self.table_line, TABLE, rows))
+            self.keep(TABLE, rows)
         self.rows = None
