@@ -31,7 +31,7 @@ def shoot(page: Page, name: str) -> None:
 
 
 def main(workspace: Path) -> None:
-    """Open the app on a workspace and take the four pictures."""
+    """Open the app on a workspace and take the five pictures."""
     app = start(workspace)
     try:
         with sync_playwright() as player:
@@ -50,6 +50,11 @@ def main(workspace: Path) -> None:
                 page.get_by_label("Show what the model sees").check()
                 page.locator(".tokens mark").first.wait_for(timeout=60_000)
                 shoot(page, "data-light")
+                page.locator(".finding, #pane-data .checks").first.wait_for(timeout=60_000)
+                settle(page)
+                page.get_by_role("heading", name="Worth a look").scroll_into_view_if_needed()
+                page.evaluate("window.scrollBy(0, document.querySelector('.rowlist').getBoundingClientRect().top - 560)")
+                page.screenshot(path=FOLDER / "rows-light.png")
                 tab(page, "3 Train")
                 shoot(page, "train-light")
                 tab(page, "4 Chat")

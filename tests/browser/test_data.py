@@ -43,7 +43,7 @@ def test_a_file_is_read_mapped_shown_and_saved(app: App, visit, file: Path) -> N
     assert "<img src=x onerror=alert(1)> {{value}} ${alert(2)}" in page.locator(".bubble.user").inner_text()
     assert "<script>alert(3)</script>" in page.locator(".bubble.bot").inner_text()
     page.get_by_role("button", name="After").click()
-    page.get_by_text("Question 1?").wait_for()
+    page.locator(".bubble", has_text="Question 1?").wait_for()
     page.get_by_label("Show what the model sees").check()
     page.get_by_text("once the model is on this computer").wait_for()
     assert list((app.workspace / "uploads").rglob("*.csv")) == []

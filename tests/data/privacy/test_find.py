@@ -108,4 +108,4 @@ def test_no_text_makes_a_finder_slow(piece: str) -> None:
     for finder in FINDERS:
         begin = time.process_time()
         list(finder.find(text))
-        assert time.process_time() - begin < 0.5, finder.__name__
+        assert time.process_time() - begin < 1.0, finder.__name__
