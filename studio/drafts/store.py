@@ -36,7 +36,7 @@ from studio.workspace import Workspace, display_name, read_json, slug, write_jso
 PREFIX = "draft-"
 KEPT_READINGS = 4  # drafts whose rows stay in memory
 KEPT_DAYS = 30  # an untouched draft is removed after that
-GOALS = {"labels": "sorting", "text": "voice"}
+GOALS = {"labels": "sorting", "text": "voice", "dialogue": "voice"}
 
 
 class Drafts:

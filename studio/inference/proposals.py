@@ -8,7 +8,6 @@ by a crash is passed over.
 
 from __future__ import annotations
 
-import json
 import secrets
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from studio.errors import NotFound, StudioError
 from studio.inference.pairs import alike
 from studio.inference.propose import Proposal
 from studio.records import Example, Provenance, Record
+from studio.workspace import append_json, json_lines
 
 FILE = "proposals.jsonl"
 MOST_KEPT = 20_000  # lines of the file; with passages of a few thousand characters about 60 MB
@@ -45,9 +45,9 @@ class Kept(Record):
 
     @property
     def example(self) -> Example:
-        """The pair as a training example; its row is the proposal's number."""
+        """The pair as a training example; its row is the proposal's number, its file the place in the document."""
         turns = ({"role": "user", "content": self.question}, {"role": "assistant", "content": self.answer})
-        return Example(messages=turns, source_row=self.number)
+        return Example(messages=turns, source_row=self.number, source_file=self.place)
 
 
 class Proposals:
@@ -79,10 +79,10 @@ class Proposals:
             lines.append(
                 {
                     "id": secrets.token_hex(6),
-                    "question": item.question,
-                    "answer": item.answer,
-                    "heading": about.heading,
-                    "passage": about.text,
+                    "question": whole(item.question),
+                    "answer": whole(item.answer),
+                    "heading": whole(about.heading),
+                    "passage": whole(about.text),
                     "place": str(about.place or ""),
                     "grounded": round(item.grounded, 3),
                     "sure": item.sure,
@@ -123,28 +123,15 @@ class Proposals:
         return Provenance(origin=origin, machine_written=True if kept else None, original_file=document)
 
     def _lines(self) -> Iterator[dict[str, Any]]:
-        if not self.path.is_file():
-            return
-        with open(self.path, encoding="utf-8", errors="replace") as handle:
-            for line in handle:
-                try:
-                    value = json.loads(line)
-                except (ValueError, RecursionError):
-                    continue
-                if isinstance(value, dict) and isinstance(value.get("id"), str):
-                    yield value
+        return (line for line in json_lines(self.path) if isinstance(line.get("id"), str))
 
     def _append(self, lines: list[dict[str, Any]]) -> None:
-        """Add lines in one write, so that two writers never mix within a line."""
         if not self.path.parent.is_dir():
             raise NotFound("This data is not open any more.", "Its draft was removed.", "Add the file again.")
-        text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
-        with open(self.path, "ab+") as handle:
-            if handle.tell() and not self._whole(handle):
-                text = "\n" + text  # the line before was cut by a crash
-            handle.write(text.encode("utf-8", "replace"))
+        for line in lines:
+            append_json(self.path, line)
 
-    @staticmethod
-    def _whole(handle: Any) -> bool:
-        handle.seek(-1, 2)
-        return handle.read(1) == b"\n"
+
+def whole(text: str) -> str:
+    """The text without halves of surrogate pairs, which stand for nothing and which no file takes."""
+    return text.encode("utf-8", "ignore").decode("utf-8")

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from studio.ui.tabs.data import View
 
 
+NO_ENCODING = {"xlsx", "parquet", "docx", "pdf", "several"}  # kinds that say themselves how letters are stored
+
+
 def show_start(studio: Studio, view: View) -> dict[Any, Any]:
     """Samples first, then the drop zone, then what was saved before."""
     starter = studio.catalog.get("starter")
@@ -70,9 +73,7 @@ def show_draft(studio: Studio, view: View, opened: Opened, model_id: str, at: in
         view.reading: gr.update(visible=True),
         view.name: gr.update(value=nice_name(draft)),
         view.header: gr.update(value=header, visible=not draft.pasted and reading.kind in {"csv", "tsv", "xlsx"}),
-        view.encoding: gr.update(
-            value=draft.options.encoding, visible=not draft.pasted and reading.kind not in {"xlsx", "parquet"}
-        ),
+        view.encoding: gr.update(value=draft.options.encoding, visible=not draft.pasted and reading.kind not in NO_ENCODING),
         view.delimiter: gr.update(value=draft.options.delimiter, visible=not draft.pasted and reading.kind in {"csv", "tsv"}),
         view.columns: gr.update(visible=True),
         view.columns_head: pieces.show(

@@ -56,7 +56,7 @@ COLUMNS_NOTE = {
     "certain": "Known for certain. {reason}",
     "likely": "Very likely. {reason} Change it if it is wrong.",
     "guess": "A guess. {reason} Please check it.",
-    "chosen": "As you chose.",
+    "chosen": "As you chose. {reason}",
 }
 FORMAT_LABEL = "What kind of examples these are"
 SHEET_LABEL = "Sheet"

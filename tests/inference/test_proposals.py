@@ -188,3 +188,8 @@ def test_a_kept_proposal_is_an_example() -> None:
     item = Kept("a", 7, "Who?", "Mara.", "", "", "", 1.0, True, "x")
     assert item.example.messages == ({"role": "user", "content": "Who?"}, {"role": "assistant", "content": "Mara."})
     assert item.example.source_row == 7
+
+
+def test_half_a_letter_is_left_out(folder: Path) -> None:
+    Proposals(folder).add(some("What\ud800?"), "Somebody")
+    assert [item.question for item in Proposals(folder).all()] == ["What?"]
