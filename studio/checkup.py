@@ -15,7 +15,7 @@ from studio.data import checks, learning
 from studio.data.checks.about import About
 from studio.datasets import DatasetStore
 from studio.drafts import GOALS, Drafts, Opened
-from studio.errors import StudioError
+from studio.errors import NotFound, StudioError
 from studio.records import Example, Finding
 
 log = logging.getLogger("studio.checkup")
@@ -136,10 +136,14 @@ class Checkups:
                 self._looks.popitem(last=False)[1].cancel()
             return self._looks[key]
 
-    def current(self, look: Checkup) -> bool:
-        """Whether the rows are still those of this look."""
+    def current(self, look: Checkup, draft_id: str | None) -> bool:
+        """Whether the rows are still those of this look, and nobody has begun another one."""
         with self._gate:
-            return any(known is look for known in self._looks.values())
+            state = next((key[1] for key, known in self._looks.items() if known is look), None)
+        try:
+            return state is not None and (not draft_id or state == state_of(self.drafts.open(draft_id)))
+        except NotFound:
+            return False
 
     def _of_draft(self, opened: Opened, model_id: str) -> Checkup:
         goal = GOALS.get(opened.mapping.format, "questions")

@@ -97,9 +97,11 @@ def test_a_look_is_ended_when_the_rows_change(studio: Studio, draft_id: str) -> 
     checkups = Checkups(studio.drafts, studio.datasets, studio.tokens.lengths, studio.tokens.countable)
     first = checkups.begin(draft_id, None, "starter")
     assert checkups.begin(draft_id, None, "starter") is first
+    assert checkups.current(first, draft_id)
     studio.drafts.remove_rows(draft_id, [0])
+    assert not checkups.current(first, draft_id), "also before anybody looks again"
     second = checkups.begin(draft_id, None, "starter")
-    assert second is not first and not checkups.current(first) and checkups.current(second)
+    assert second is not first and not checkups.current(first, draft_id) and checkups.current(second, draft_id)
     assert second.wait(60) and second.findings is not None
 
 

@@ -201,6 +201,8 @@ def use_saved(studio: Studio, view: View, shell: Any, dataset_id: Any) -> dict[A
 def use_other(studio: Studio, view: View, shell: Any, draft_id: Any) -> dict[Any, Any]:
     """Back to the beginning; what was saved stays in the list."""
     if draft_id:
+        if studio.proposing.progress(draft_id):
+            studio.proposing.stop()
         studio.drafts.delete(draft_id)
     return {**refresh(studio, view, shell, None, "starter", None), shell.dataset_id: None}
 

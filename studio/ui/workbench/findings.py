@@ -100,11 +100,12 @@ def look(studio: Studio, view: View, shell: Any, draft_id: Any, dataset_id: Any,
     yield from shown(view, checkup, editable=bool(draft_id))
     for _ in range(0 if counted or not studio.catalog.get(model_id).ready else LIBRARY_POLLS):
         time.sleep(LIBRARY_POLL)
+        if not studio.checkups.current(checkup, draft_id):
+            return  # the page waits with the next look until this handler ends
         if studio.tokens.countable(model_id):  # now it can be said which rows are too long
-            if studio.checkups.current(checkup):
-                again = studio.checkups.begin(draft_id, dataset_id, model_id)
-                again.wait(LONGEST_AGAIN)
-                yield from shown(view, again, editable=bool(draft_id))
+            again = studio.checkups.begin(draft_id, dataset_id, model_id)
+            again.wait(LONGEST_AGAIN)
+            yield from shown(view, again, editable=bool(draft_id))
             return
 
 

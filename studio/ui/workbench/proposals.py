@@ -108,6 +108,8 @@ def watch(studio: Studio, view: View, shell: Any, draft_id: Any, model_id: Any) 
     yield {own.card: gr.update(visible=True), **state(studio, view, draft_id)}
     while (now := studio.proposing.progress(draft_id)) and now.state == "working":
         time.sleep(POLL)
+        if not studio.drafts.folder(draft_id).is_dir():
+            return
         yield state(studio, view, draft_id)
     yield state(studio, view, draft_id)
 
@@ -166,6 +168,7 @@ def use(studio: Studio, view: View, shell: Any, draft_id: Any, model_id: Any, to
     lines = [json.dumps({"messages": list(item.example.messages)}, ensure_ascii=False) for item in proposals.kept()]
     if not lines:
         raise StudioError("There is nothing to learn from.", "No proposal is kept yet.", "Keep some first.")
+    studio.proposing.stop()
     opened = studio.drafts.take_text("\n".join(lines), provenance=proposals.provenance(draft.name).to_json())
     return show_draft(studio, view, opened, model_id, tokens=bool(tokens))
 
