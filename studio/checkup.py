@@ -57,6 +57,7 @@ class Checkup:
         self.findings: list[Finding] | None = None
         self.learning: Learning | None = None
         self.error: StudioError | None = None
+        self.touched = 0  # when the draft was changed last, as far as is known to leave its rows as they were
         self._done, self._cancelled = threading.Event(), threading.Event()
         threading.Thread(target=self._run, name="checkup", daemon=True).start()
 
@@ -123,6 +124,7 @@ class Checkups:
 
         Raises NotFound when there is neither draft nor data set.
         """
+        touched = self.drafts.touched(draft_id) if draft_id else 0
         opened = self.drafts.open(draft_id) if draft_id else None
         item = draft_id or dataset_id
         key = (item, state_of(opened) if opened else "", model_id, self.countable(model_id))
@@ -131,6 +133,7 @@ class Checkups:
                 for other in [other for other in self._looks if other[0] == item]:
                     self._looks.pop(other).cancel()
                 self._looks[key] = self._of_draft(opened, model_id) if opened else self._of_set(str(dataset_id), model_id)
+                self._looks[key].touched = touched
             self._looks.move_to_end(key)
             while len(self._looks) > KEPT:
                 self._looks.popitem(last=False)[1].cancel()
@@ -140,10 +143,15 @@ class Checkups:
         """Whether the rows are still those of this look, and nobody has begun another one."""
         with self._gate:
             state = next((key[1] for key, known in self._looks.items() if known is look), None)
+        touched = self.drafts.touched(draft_id) if draft_id else look.touched
+        if state is None or touched == look.touched:
+            return state is not None
         try:
-            return state is not None and (not draft_id or state == state_of(self.drafts.open(draft_id)))
+            same = state == state_of(self.drafts.open(str(draft_id)))
         except NotFound:
             return False
+        look.touched = touched if same else look.touched
+        return same
 
     def _of_draft(self, opened: Opened, model_id: str) -> Checkup:
         goal = GOALS.get(opened.mapping.format, "questions")

@@ -96,12 +96,15 @@ def look(studio: Studio, view: View, shell: Any, draft_id: Any, dataset_id: Any,
         return
     checkup, counted = studio.checkups.begin(draft_id, dataset_id, model_id), studio.tokens.countable(model_id)
     while not checkup.wait(0.3):
+        if not studio.checkups.current(checkup, draft_id):
+            checkup.cancel()
+            return  # the page waits with the next look until this handler ends
         yield {view.findings.list: pieces.show(waiting(checkup.progress))}
     yield from shown(view, checkup, editable=bool(draft_id))
     for _ in range(0 if counted or not studio.catalog.get(model_id).ready else LIBRARY_POLLS):
         time.sleep(LIBRARY_POLL)
         if not studio.checkups.current(checkup, draft_id):
-            return  # the page waits with the next look until this handler ends
+            return
         if studio.tokens.countable(model_id):  # now it can be said which rows are too long
             again = studio.checkups.begin(draft_id, dataset_id, model_id)
             again.wait(LONGEST_AGAIN)
