@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,7 +14,8 @@ from studio.errors import ConfigError, NotFound, StudioError
 from studio.ui.app import Page
 from studio.ui.studio import Studio
 from studio.ui.tabs import data
-from studio.ui.workbench import findings, origin, proposals, table, versions
+from studio.ui.workbench import findings, hub, origin, proposals, table, versions
+from tests.hub import FakeHub
 from tests.ui.test_data_tab import put, value
 
 SAME = "What is it?,It is blue.\n"
@@ -221,3 +223,23 @@ def test_pairs_from_a_document_are_judged_and_then_used(studio: Studio, page: Pa
 def test_only_this_computer_is_asked_for_proposals(studio: Studio, page: Page, view: data.View) -> None:
     with pytest.raises(StudioError):
         proposals.choose_writer(studio, view, page.shell, proposals.OTHER, "http://example.com", "starter")
+
+
+@pytest.mark.long
+def test_a_data_set_of_the_hub_is_looked_up_and_then_fetched(
+    studio: Studio, page: Page, view: data.View, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [{"question": f"What is number {index}?", "answer": f"It is {index}."} for index in range(40)]
+    lines = "".join(json.dumps(row) + "\n" for row in rows).encode()
+    with FakeHub().serving() as running:
+        monkeypatch.setenv("HF_ENDPOINT", running.url)
+        running.add("datasets", "someone/facts", {"train.jsonl": lines}, card={"license": "mit"})
+        looked_up = hub.look(studio, view, page.shell, "someone/facts")
+        assert "mit" in value(looked_up, view.hub.facts) and looked_up[view.hub.split]["value"] == "train"
+        *_, last = hub.fetch(studio, view, page.shell, "someone/facts", "", "train", "starter")
+        opened = studio.drafts.open(last[view.draft_id])
+        assert len(opened.rows) == 40
+        assert "someone/facts" in studio.drafts.origin(opened.draft.id).origin
+        with pytest.raises(StudioError):
+            hub.look(studio, view, page.shell, "someone/else")
+    assert list((studio.workspace.root / "cache").glob("hub-*")) == []
