@@ -17,6 +17,7 @@ from studio.records import Provenance
 from studio.ui import pieces
 from studio.ui import words_data as words
 from studio.ui.data_parts import show_draft
+from studio.ui.guard import components
 from studio.workspace import gib
 
 if TYPE_CHECKING:
@@ -73,13 +74,14 @@ def build(link: gr.Button) -> HubBox:
 def connect(on: Any, view: View, shell: Any) -> None:
     """Wiring only."""
     own = view.hub
-    on(own.link.click, open_area)
+    on(own.link.click, open_area, outputs=[own.area])
     away = {"concurrency_id": "hub", "concurrency_limit": 4}
-    on(own.look.click, look, [own.name], show_progress_on=own.look, **away)
-    on(own.name.submit, look, [own.name], show_progress_on=own.look, **away)
-    on(own.config.input, look, [own.name, own.config], show_progress_on=own.config, **away)
+    here = {"outputs": components(own)}
+    on(own.look.click, look, [own.name], show_progress_on=own.look, **away, **here)
+    on(own.name.submit, look, [own.name], show_progress_on=own.look, **away, **here)
+    on(own.config.input, look, [own.name, own.config], show_progress_on=own.config, **away, **here)
     on(own.fetch.click, fetch, [own.name, own.config, own.split, shell.model_id], **away)
-    on(own.stop.click, stop)
+    on(own.stop.click, stop, outputs=[])
 
 
 # ---- handlers

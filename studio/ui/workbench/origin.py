@@ -13,6 +13,7 @@ from studio.fields import Setting, settings_of
 from studio.records import Provenance
 from studio.ui import pieces
 from studio.ui import words_data as words
+from studio.ui.guard import components
 
 if TYPE_CHECKING:
     from studio.ui.studio import Studio
@@ -60,8 +61,9 @@ def box(item: Setting) -> Component:
 def connect(on: Any, view: View, shell: Any) -> None:
     """Wiring only."""
     data = [view.draft_id, shell.dataset_id]
-    on(view.changed.change, show, data, trigger_mode="always_last", keep_notice=True)
-    on(view.origin.keep.click, keep, [*data, *view.origin.boxes.values()])
+    here = {"outputs": components(view.origin)}
+    on(view.changed.change, show, data, trigger_mode="always_last", keep_notice=True, **here)
+    on(view.origin.keep.click, keep, [*data, *view.origin.boxes.values()], **here)
 
 
 # ---- handlers

@@ -22,6 +22,7 @@ from studio.inference.proposing import Progress
 from studio.ui import pieces
 from studio.ui import words_data as words
 from studio.ui.data_parts import show_draft
+from studio.ui.guard import components
 
 if TYPE_CHECKING:
     from studio.ui.studio import Studio
@@ -86,13 +87,13 @@ def connect(on: Any, view: View, shell: Any) -> None:
     watching = {"concurrency_id": "proposing", "concurrency_limit": 8, "keep_notice": True, "trigger_mode": "always_last"}
     outputs = [own.card, own.note, own.begin, own.stop, own.progress, own.list, own.use]
     on(view.changed.change, watch, [view.draft_id, shell.model_id], outputs=outputs, **watching)
-    on(own.writer.input, choose_writer, [own.writer, own.address, shell.model_id])
-    on(own.address.submit, choose_writer, [own.writer, own.address, shell.model_id])
-    on(own.address.blur, choose_writer, [own.writer, own.address, shell.model_id])
-    started = on(own.begin.click, begin, [view.draft_id, shell.model_id, own.writer, own.address, own.model])
+    here = {"outputs": components(own)}
+    for trigger in (own.writer.input, own.address.submit, own.address.blur):
+        on(trigger, choose_writer, [own.writer, own.address, shell.model_id], **here)
+    started = on(own.begin.click, begin, [view.draft_id, shell.model_id, own.writer, own.address, own.model], **here)
     on(started.success, watch, [view.draft_id, shell.model_id], outputs=outputs, **watching)
-    on(own.stop.click, stop, [view.draft_id])
-    on(own.list.select, judge, [view.draft_id], event=True)
+    on(own.stop.click, stop, [view.draft_id], **here)
+    on(own.list.select, judge, [view.draft_id], event=True, **here)
     on(own.use.click, use, [view.draft_id, shell.model_id, view.see_tokens])
 
 

@@ -17,6 +17,7 @@ from studio.records import Example
 from studio.ui import pieces
 from studio.ui import words_data as words
 from studio.ui.data_parts import show_draft
+from studio.ui.guard import components
 
 if TYPE_CHECKING:
     from studio.ui.studio import Studio
@@ -129,15 +130,16 @@ def connect(on: Any, view: View, shell: Any) -> None:
     own = view.table
     data = [view.draft_id, shell.dataset_id]
     how = [own.search, own.sort, own.only, own.start]
-    on(view.changed.change, show_again, [*data, *how], trigger_mode="always_last", keep_notice=True)
+    here = {"outputs": components(own)}  # the fewer outputs, the less the page has to look through
+    on(view.changed.change, show_again, [*data, *how], trigger_mode="always_last", keep_notice=True, **here)
     for trigger in (own.search.input, own.sort.input):
-        on(trigger, show_first, [*data, own.search, own.sort, own.only], trigger_mode="always_last")
-    on(own.everything.click, show_everything, data)
-    on(own.back.click, turn(-AT_ONCE), [*data, *how])
-    on(own.on.click, turn(AT_ONCE), [*data, *how])
+        on(trigger, show_first, [*data, own.search, own.sort, own.only], trigger_mode="always_last", **here)
+    on(own.everything.click, show_everything, data, **here)
+    on(own.back.click, turn(-AT_ONCE), [*data, *how], **here)
+    on(own.on.click, turn(AT_ONCE), [*data, *how], **here)
     on(own.rows.select, press, [view.draft_id, shell.model_id, view.see_tokens], event=True)
-    on(own.add.click, open_form, data)
-    on(own.leave.click, close_form)
+    on(own.add.click, open_form, data, **here)
+    on(own.leave.click, close_form, **here)
     on(own.keep.click, add, [view.draft_id, shell.model_id, view.see_tokens, own.question, own.answer])
 
 

@@ -17,6 +17,7 @@ from studio.records import Dataset
 from studio.ui import pieces
 from studio.ui import words_data as words
 from studio.ui.data_parts import show_dataset
+from studio.ui.guard import components
 from studio.workspace import slug
 
 if TYPE_CHECKING:
@@ -74,10 +75,11 @@ def build() -> Versions:
 def connect(on: Any, view: View, shell: Any) -> None:
     """Wiring only."""
     own = view.versions
-    on(view.changed.change, show, [view.draft_id, shell.dataset_id], trigger_mode="always_last", keep_notice=True)
-    on(own.other.input, compare, [shell.dataset_id, own.other], show_progress_on=own.difference)
+    here = {"outputs": components(own)}
+    on(view.changed.change, show, [view.draft_id, shell.dataset_id], trigger_mode="always_last", keep_notice=True, **here)
+    on(own.other.input, compare, [shell.dataset_id, own.other], show_progress_on=own.difference, **here)
     on(own.restore.click, restore, [own.other])
-    made = on(own.make.click, make_file, [shell.dataset_id, own.kind], show_progress_on=own.make)
+    made = on(own.make.click, make_file, [shell.dataset_id, own.kind], show_progress_on=own.make, **here)
     made.success(None, None, None, js=SAVE_JS, show_progress="hidden")
 
 

@@ -146,7 +146,7 @@ EXPECTED = {
     "instruction/dpo_preference_120.json": {"letters": 1, "placeholders": 2, "answer_lengths": 1},
     "instruction/gpteacher_roleplay_200.json": {"placeholders": 3},
     "instruction/seed_tasks_alpaca.json": {"special_tokens": 2, "placeholders": 3},
-    "instruction/glaive_toolcall_sharegpt_150.json": {"duplicates": 9, "refusals": 2, "conflicts": None},
+    "instruction/glaive_toolcall_sharegpt_150.json": {"duplicates": 9},
     "glue/qnli_dev_1500.tsv": {"profanity": None},
     "safety/deepset_prompt_injections_test.parquet": {"injection": 16, "languages": 46, "near_duplicates": 2},
     "customer_service/clinc150_intents_3000.csv": {"near_duplicates": 27},
