@@ -219,6 +219,7 @@ def test_a_messy_workbook_becomes_clean_data_in_versions_and_a_short_training(ap
     rounds.fill("1")
     rounds.press("Tab")
     page.get_by_role("button", name="Train now").click()
+    page.get_by_role("button", name="Stop and keep").wait_for(timeout=60_000)  # until then an earlier run may be shown
     page.get_by_role("button", name="Chat with it").wait_for(timeout=PATIENCE)
     runs = RunStore(Workspace(app.workspace))
     newest = max(runs.ids(), key=lambda run_id: runs.status(run_id).created_at)
