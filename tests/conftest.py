@@ -134,5 +134,5 @@ def shared_data() -> Path:
     """The development data of this project, where it is present."""
     path = Path(os.environ.get("STUDIO_SHARED") or HERE.parents[1] / "shared") / "data"
     if not path.is_dir():
-        pytest.skip("the development data (/work/shared/data, or STUDIO_SHARED) is not on this machine")
+        pytest.skip("the development data (../shared/data, or STUDIO_SHARED) is not on this machine")
     return path

@@ -10,5 +10,5 @@ import pytest
 SHARED = Path(os.environ.get("STUDIO_SHARED") or Path(__file__).parents[3] / "shared") / "data"
 
 needs_shared = pytest.mark.skipif(
-    not SHARED.is_dir(), reason="the development data (/work/shared/data, or STUDIO_SHARED) is not on this machine"
+    not SHARED.is_dir(), reason="the development data (../shared/data, or STUDIO_SHARED) is not on this machine"
 )
