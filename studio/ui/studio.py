@@ -87,6 +87,8 @@ class Studio:
         self.background.leaving.set()
         self.jobs.close(timeout)
         self.proposing.close(FETCH_END_SECONDS)
+        if self.background.hub:
+            self.background.hub.stop.set()
         self.engine.close()
         for thread in self.background.fetching.values():
             thread.join(FETCH_END_SECONDS)

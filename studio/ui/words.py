@@ -48,7 +48,6 @@ HAVE_DATA = "Use data you already have"
 HAVE_DATA_HINT = "Pick a set you made before."
 OTHER_DATA = "Use other data"
 CHANGE_COPY = "Change this data"
-CHANGE_COPY_HINT = "A saved set never changes. This opens a copy of its file to change."
 SEE_WHY = "See why"
 
 COLUMNS_TITLE = "Which column is what"

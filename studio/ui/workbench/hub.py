@@ -107,12 +107,11 @@ def look(studio: Studio, view: View, shell: Any, name: Any, config: Any = "") ->
 def fetch(studio: Studio, view: View, shell: Any, *values: Any) -> Iterator[dict[Any, Any]]:
     """Bring one split here, telling how far it is, and open it as a draft."""
     name, config, split, model_id = values
-    own, work = view.hub, Fetching()
+    own, work, source = view.hub, Fetching(), Hub(studio.workspace)
     folder = studio.workspace.new_folder("cache", "hub")
     studio.background.hub = work
-    threading.Thread(
-        target=bring, args=(work, Hub(studio.workspace), text(name), text(config), text(split), folder), name="fetch-hub"
-    ).start()
+    asked = (work, source, text(name), text(config), text(split), folder)
+    threading.Thread(target=bring, args=asked, name="fetch-hub", daemon=True).start()
     try:
         while not work.done.wait(POLL):
             yield {
@@ -146,7 +145,7 @@ def stop(studio: Studio, view: View, shell: Any) -> dict[Any, Any]:
 
 
 def bring(work: Fetching, hub: Hub, name: str, config: str, split: str, folder: Any) -> None:
-    """Look once more and fetch, in a thread of its own: the page may be closed meanwhile."""
+    """Look once more and fetch, in a thread of its own, so that the handler can tell how far it is."""
 
     def tell(progress: Any) -> None:
         work.sentence = progress.sentence
