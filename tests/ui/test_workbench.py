@@ -10,6 +10,9 @@ from typing import Any
 import pytest
 
 from studio.checkup import Checkups
+from studio.data.convert import convert
+from studio.data.detect import detect
+from studio.data.read import read
 from studio.errors import ConfigError, NotFound, StudioError
 from studio.ui.app import Page
 from studio.ui.studio import Studio
@@ -59,7 +62,7 @@ def test_a_remedy_mends_the_rows_and_can_be_taken_back(studio: Studio, page: Pag
     changes = findings.press(studio, view, page.shell, event, draft_id, None, "starter", False)
     assert len(studio.drafts.open(draft_id).rows) == 20
     assert "Keep one of each" in changes[view.findings.undo]["value"]
-    assert "20</b>" in str(value(changes, view.summary)) or "20" in str(value(changes, view.summary))
+    assert "<dt>Rows ready</dt><dd>20</dd>" in value(changes, view.summary)
     with pytest.raises(StudioError, match="changed since"):
         findings.press(studio, view, page.shell, event, draft_id, None, "starter", False)  # nothing is left to mend
     findings.step(-1)(studio, view, page.shell, draft_id, "starter", False)
@@ -197,7 +200,10 @@ def test_the_rows_are_handed_out_as_a_file(studio: Studio, page: Page, view: dat
     made = versions.make_file(studio, view, page.shell, record.id, kind)[view.versions.file]
     path = Path(made["value"])
     assert path.suffix == f".{kind}" and path.is_relative_to(studio.workspace.root / "uploads")
-    assert b"Question 7 about the ship?" in path.read_bytes() or kind == "parquet"
+    back = read(path)
+    assert len(back.rows) == 22
+    told = [row.messages[0]["content"] for row in convert(back, detect(back)).examples]
+    assert told.count("Question 7 about the ship?") == 1
 
 
 def test_pairs_from_a_document_are_judged_and_then_used(studio: Studio, page: Page, view: data.View) -> None:
