@@ -90,13 +90,13 @@ def ask_both(
     A right answer holds its own fact's key and no other fact's.
     """
     from studio.inference.generate import answer_all  # noqa: PLC0415 - imports torch
-    from studio.models import load  # noqa: PLC0415
+    from studio.models import adapters, load  # noqa: PLC0415
 
     tokenizer = load.load_tokenizer(folder)
     base = load.load_base(folder, config.model.quantization, compute_dtype=compute_dtype)
     if load.room_to_unpack(base):
         load.unpack(base)  # the same numbers, several times as fast
-    model = load.attach_adapter(base, adapter)
+    model = adapters.attach_adapter(base, adapter)
     held_out, keys = about["held_out"][:10], [fact["key"] for fact in about["facts"]]
     questions = [item["question"] for item in held_out]
 

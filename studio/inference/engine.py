@@ -15,7 +15,7 @@ from studio.errors import Busy, NotFound, StudioError
 from studio.inference.conversation import check_messages, check_numbers
 from studio.inference.decode import Text, decode, last_only, sampler
 from studio.inference.generate import context_of
-from studio.models import hardware, load
+from studio.models import adapters, hardware, load
 from studio.models.catalog import ModelCatalog
 from studio.models.lease import DeviceLease, give_back_memory
 from studio.runs import RunStore
@@ -114,7 +114,7 @@ class ChatEngine:
                 base = load.load_base(folder, config.model.quantization, compute_dtype=_usable_dtype(status.compute_dtype))
                 if load.room_to_unpack(base):
                     load.unpack(base)
-            model = load.attach_adapter(base, adapter, name=ADAPTERS["tuned"])
+            model = adapters.attach_adapter(base, adapter, name=ADAPTERS["tuned"])
             self._loaded = _Loaded(run_id, config, base_key, adapter_key, model, tokenizer)
         except BaseException:
             before = None

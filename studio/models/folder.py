@@ -32,7 +32,11 @@ UNSAFE_KEY = re.compile(r"auto_map|trust_remote_code|custom_pipelines|(^|_)kerne
 
 @dataclass(frozen=True)
 class ModelShape:
-    """The numbers memory and time follow from. `gated`: the MLP has three matrices; `tied`: head and embedding are one."""
+    """The numbers memory and time follow from. `gated`: the MLP has three matrices; `tied`: head and embedding are one.
+
+    A mixture of experts holds `experts` MLPs a layer and sends each token through `experts_used` of them; others have one.
+    `intermediate_size` is that of one MLP.
+    """
 
     hidden_size: int
     layers: int
@@ -43,6 +47,8 @@ class ModelShape:
     head_dim: int
     tied: bool
     gated: bool = True
+    experts: int = 1
+    experts_used: int = 1
 
     @property
     def attention_parameters(self) -> int:
@@ -51,8 +57,8 @@ class ModelShape:
 
     @property
     def mlp_parameters(self) -> int:
-        """Weights of the MLP's projections of one layer."""
-        return self.hidden_size * self.intermediate_size * (3 if self.gated else 2)
+        """Weights of the MLP's projections of one layer, those of all its experts."""
+        return self.experts * self.hidden_size * self.intermediate_size * (3 if self.gated else 2)
 
     @property
     def linear_parameters(self) -> int:

@@ -14,12 +14,8 @@ from studio.models.folder import check_model_folder, read_settings
 from studio.models.hardware import compute_dtype as fastest_dtype
 from studio.models.hardware import device, hardware
 
-__all__ = ["add_adapter", "attach_adapter", "base_label", "check_model_folder", "load_base", "load_tokenizer", "save_adapter"]
-
 QUANTIZATIONS = ("none", "int8", "nf4")
-MAX_RANK = 4096
 UNPACKED_ROOM = 3  # times what unpacked weights take must be free, so that nobody else runs short
-ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
 
 
 def load_tokenizer(folder: Path) -> Any:
@@ -153,128 +149,6 @@ def base_label(folder: Path) -> str:
         if isinstance(label, str) and label:
             return label[:200]
     return Path(folder).resolve().name
-
-
-def add_adapter(  # noqa: PLR0913 - the contract's names, all by keyword
-    model: Any,
-    *,
-    r: int,
-    lora_alpha: int,
-    lora_dropout: float,
-    target_modules: str,
-    use_rslora: bool,
-    use_dora: bool,
-    seed: int,
-) -> Any:
-    """Put a new trainable LoRA adapter (fp32 weights) on a base. The same seed gives the same start.
-
-    Args:
-        target_modules: "all-linear" or "attention".
-        seed: Fixes the random half of the start; the other half is zero, so the model answers as before.
-    Returns:
-        A PeftModel in eval mode whose only trainable weights are the adapter's.
-    """
-    import torch  # noqa: PLC0415
-    from peft import LoraConfig, TaskType, get_peft_model  # noqa: PLC0415
-
-    config = LoraConfig(
-        task_type=TaskType.CAUSAL_LM,
-        r=r,
-        lora_alpha=lora_alpha,
-        lora_dropout=lora_dropout,
-        target_modules=attention_names(model) if target_modules == "attention" else target_modules,
-        use_rslora=use_rslora,
-        use_dora=use_dora,
-        base_model_name_or_path=model.name_or_path,
-    )
-    with torch.random.fork_rng(devices=[]), quiet():
-        torch.manual_seed(seed)
-        # drawn on the CPU whatever the device, so that it is the same everywhere
-        return get_peft_model(model, config).eval()
-
-
-def attention_names(model: Any) -> list[str]:
-    """Module-name endings of the attention projections, fused ones included ("self_attn.q_proj", "attn.c_attn")."""
-    from torch.nn import Linear  # noqa: PLC0415
-    from transformers.pytorch_utils import Conv1D  # noqa: PLC0415
-
-    found = set()
-    for name, module in model.named_modules():
-        parts = name.split(".")
-        if isinstance(module, (Linear, Conv1D)) and any("attn" in part or "attention" in part for part in parts[:-1]):
-            found.add(".".join(parts[-2:]))
-    if not found:
-        raise StudioError(
-            "The adapter was not made.", "This model names no attention layers this app can find.", "Choose “All layers”."
-        )
-    return sorted(found)
-
-
-def attach_adapter(model: Any, folder: Path, *, name: str = "tuned", trainable: bool = False) -> Any:
-    """Put a saved adapter on a base (or beside others on a PeftModel).
-
-    Raises:
-        StudioError: The folder is incomplete, could run code, or belongs to another model.
-    """
-    check_adapter_folder(folder)
-    from peft import PeftModel  # noqa: PLC0415
-    from safetensors import SafetensorError  # noqa: PLC0415
-
-    try:
-        with quiet():
-            if isinstance(model, PeftModel):
-                model.load_adapter(str(folder), adapter_name=name, is_trainable=trainable)
-            else:
-                model = PeftModel.from_pretrained(model, str(folder), adapter_name=name, is_trainable=trainable)
-    except SafetensorError as error:
-        raise StudioError("The adapter cannot be used.", "Its file is damaged.", "Train again, or pick another run.") from error
-    except (RuntimeError, ValueError, KeyError) as error:
-        raise StudioError(
-            "The adapter does not fit this model.",
-            "It was learned on another one.",
-            "Pick the base model the run was made with.",
-        ) from error
-    return model.eval()
-
-
-def load_adapter(model: Any, folder: Path, *, name: str = "default") -> None:
-    """Give a saved adapter's weights to one of the same shape that the model has. Raises StudioError where they do not fit."""
-    check_adapter_folder(folder)
-    from peft import load_peft_weights, set_peft_model_state_dict  # noqa: PLC0415
-    from safetensors import SafetensorError  # noqa: PLC0415
-
-    try:
-        loaded = set_peft_model_state_dict(model, load_peft_weights(str(folder), device="cpu"), adapter_name=name)
-        missing = [key for key in loaded.missing_keys if "lora_" in key]
-    except (SafetensorError, RuntimeError, ValueError, KeyError) as error:
-        raise StudioError(
-            "Training did not start.", "The earlier adapter does not fit.", "Start from the model itself."
-        ) from error
-    if missing or loaded.unexpected_keys:
-        raise StudioError("Training did not start.", "The earlier adapter does not fit.", "Start from the model itself.")
-
-
-def check_adapter_folder(folder: Path) -> None:
-    """Refuse an adapter that is not plain LoRA in safetensors. Raises StudioError."""
-    missing = [name for name in ADAPTER_FILES if not (Path(folder) / name).is_file()]
-    config = {} if missing else read_settings(Path(folder) / "adapter_config.json")
-    rank = config.get("r")
-    if missing:
-        why = f"{missing[0]} is missing."
-    elif config.get("peft_type") != "LORA" or config.get("megatron_config") or config.get("loftq_config"):
-        why = "It is not a plain LoRA adapter."
-    elif not isinstance(rank, int) or not 1 <= rank <= MAX_RANK:
-        why = "Its rank is not a sensible number."
-    else:
-        return
-    raise StudioError("The adapter cannot be used.", why, "Train again, or pick another run.")
-
-
-def save_adapter(model: Any, folder: Path, *, name: str = "default") -> None:
-    """Write one adapter as files that plain peft loads: adapter_config.json, adapter_model.safetensors. Asks no network."""
-    model.create_or_update_model_card = lambda _: None  # a form with nothing filled in, 50 ms each time
-    # "auto" would look the base up on the Hub to see whether its vocabulary grew
-    model.save_pretrained(str(folder), selected_adapters=[name], safe_serialization=True, save_embedding_layers=False)
 
 
 @contextlib.contextmanager

@@ -18,7 +18,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from studio.errors import StudioError
-from studio.models import load
+from studio.models import adapters
 from studio.workspace import read_json, sha256_file, sync_folder, sync_tree, write_json
 
 KEPT = 2  # newest checkpoints kept; an older one is there in case the newest is damaged
@@ -133,7 +133,7 @@ def save_adapter(folder: Path, model: Any) -> None:
     """Write the adapter as plain PEFT files. The first time the folder appears whole; later only the weights are replaced."""
     staging = folder.with_name(f".staging-adapter-{secrets.token_hex(3)}")
     try:
-        load.save_adapter(model, staging)
+        adapters.save_adapter(model, staging)
         sync_tree(staging)
         if folder.exists():
             for path in staging.iterdir():

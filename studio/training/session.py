@@ -19,7 +19,7 @@ from studio.config import RunConfig
 from studio.data.token_cache import TokenRows, encode_cached
 from studio.datasets import DatasetStore
 from studio.errors import Stopped, StudioError
-from studio.models import hardware, load
+from studio.models import adapters, hardware, load
 from studio.models.catalog import ModelCatalog
 from studio.models.folder import ModelShape
 from studio.models.memory import adapter_parameters, body_operations, head_operations
@@ -97,7 +97,7 @@ def train_on_device(
         raise Stopped
     torch.manual_seed(training.seed)
     if start := runs.start_adapter(run_id):
-        load.load_adapter(model, start)
+        adapters.load_adapter(model, start)
     recorder.sampler = Sampler(model, tokenizer, _prompts(runs, config), config.data.system_prompt, stop)
     recorder.pace = _pace(ModelCatalog(runs.workspace).get(config.model.base_model).shape, config, train)
     recorder.model = model
@@ -157,7 +157,7 @@ def _list_left_out(runs: RunStore, run_id: str, missed: list[Any]) -> None:
 def _model(config: RunConfig, folder: Path, dtype: str) -> Any:
     """The base with a new adapter."""
     base = load.load_base(folder, config.model.quantization, compute_dtype=dtype)
-    return load.add_adapter(base, **asdict(config.adapter), seed=config.training.seed)
+    return adapters.add_adapter(base, **asdict(config.adapter), seed=config.training.seed)
 
 
 def _recipe(config: RunConfig, model: Any) -> Recipe:

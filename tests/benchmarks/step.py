@@ -50,13 +50,13 @@ def measure(
     import torch
     from accelerate import Accelerator
 
-    from studio.models import load
+    from studio.models import adapters, load
     from studio.training.fused.step import choose_step
     from studio.training.step import PaddedStep
 
     dtype = hardware.compute_dtype()
     model = load.load_base(Path(folder), quantization, compute_dtype=dtype)
-    model = load.add_adapter(
+    model = adapters.add_adapter(
         model, r=rank, lora_alpha=32, lora_dropout=0.0, target_modules="all-linear", use_rslora=False, use_dora=False, seed=0
     )
     accelerator = Accelerator(cpu=not torch.cuda.is_available(), mixed_precision="bf16" if dtype == "bfloat16" else "no")

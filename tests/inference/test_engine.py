@@ -17,7 +17,7 @@ from studio.data.encode import prompt_ids
 from studio.errors import Busy, NotFound, StudioError
 from studio.inference import engine as engine_module
 from studio.inference.engine import Answer, ChatEngine
-from studio.models import load
+from studio.models import adapters, load
 from studio.models.catalog import ModelCatalog
 from studio.models.lease import DeviceLease
 from studio.runs import RunStore
@@ -32,13 +32,13 @@ def make_run(workspace: Workspace, *, base: str = "tiny", strength: float = 0.05
     config = RunConfig(name="run").replace(**({"base_model": base, "quantization": "none", "r": 4} | changes))
     run_id = runs.create(config)
     base_model = load.load_base(ModelCatalog(workspace).folder(base), config.model.quantization)
-    model = load.add_adapter(base_model, **asdict(config.adapter), seed=seed)
+    model = adapters.add_adapter(base_model, **asdict(config.adapter), seed=seed)
     torch.manual_seed(seed)
     with torch.no_grad():
         for name, item in model.named_parameters():
             if "lora_B" in name:
                 item.normal_(0, strength)
-    load.save_adapter(model, runs.folder(run_id) / "adapter")
+    adapters.save_adapter(model, runs.folder(run_id) / "adapter")
     return run_id
 
 
@@ -63,7 +63,7 @@ def written_by(folder: Path, quantization: str, adapter: Path | None, count: int
     """What a freshly loaded model answers, by the library's own generation."""
     model, tokenizer = load.load_base(folder, quantization), load.load_tokenizer(folder)
     if adapter:
-        model = load.attach_adapter(model, adapter)
+        model = adapters.attach_adapter(model, adapter)
     ids = torch.tensor([prompt_ids(tokenizer, ASKED)])
     made = model.generate(
         input_ids=ids,

@@ -12,7 +12,8 @@ from studio.data.encode import prompt_ids, stop_ids
 from studio.errors import StudioError
 from studio.inference.decode import TOP_P, Text, decode, greedy, plain_forward, sampler
 from studio.inference.generate import answer_all
-from studio.models.load import add_adapter, load_base, load_tokenizer
+from studio.models.adapters import add_adapter
+from studio.models.load import load_base, load_tokenizer
 
 ASKED = ["what is red", "When do you open?", "it", "naïve café 🙂 " * 8]
 

@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from studio.errors import StudioError
-from studio.models import load
+from studio.models import adapters, load
+from studio.models.targets import attention_names
 from studio.workspace import Workspace
 
 QUANTIZATIONS = ("none", "nf4", "int8")
@@ -29,7 +30,7 @@ def gradients(model: Any, ids: torch.Tensor = IDS) -> dict[str, torch.Tensor]:
 
 def adapted(folder: Path, quantization: str, **changes: Any) -> Any:
     """A base with an adapter whose second half is not zero, so that every weight has a gradient."""
-    model = load.add_adapter(load.load_base(folder, quantization), **(ADAPTER | changes), seed=3)
+    model = adapters.add_adapter(load.load_base(folder, quantization), **(ADAPTER | changes), seed=3)
     with torch.no_grad():
         for name, item in model.named_parameters():
             if "lora_B" in name:
@@ -120,7 +121,7 @@ def test_same_seed_same_start(tiny_model: Path) -> None:
     def start(seed: int, noise: int) -> dict[str, torch.Tensor]:
         torch.manual_seed(noise)
         state = torch.get_rng_state()
-        model = load.add_adapter(load.load_base(tiny_model, "none"), **ADAPTER, seed=seed)
+        model = adapters.add_adapter(load.load_base(tiny_model, "none"), **ADAPTER, seed=seed)
         assert torch.equal(torch.get_rng_state(), state)
         assert torch.equal(evaluate(model), base_logits)
         return {name: item for name, item in model.named_parameters() if item.requires_grad}
@@ -132,7 +133,7 @@ def test_same_seed_same_start(tiny_model: Path) -> None:
 
 def test_where_it_learns(tiny_model: Path) -> None:
     def places(choice: str) -> set[str]:
-        model = load.add_adapter(load.load_base(tiny_model, "none"), **(ADAPTER | {"target_modules": choice}), seed=1)
+        model = adapters.add_adapter(load.load_base(tiny_model, "none"), **(ADAPTER | {"target_modules": choice}), seed=1)
         return {name.split(".")[-4] for name, _ in model.named_parameters() if "lora_A" in name}
 
     attention = {"q_proj", "k_proj", "v_proj", "o_proj"}
@@ -157,7 +158,7 @@ def test_attention_is_found_under_any_name(family: str, names: set[str]) -> None
     if family != "falcon":
         small |= {} if family == "gpt2" else {"num_key_value_heads": 2, "pad_token_id": 0}
     model = AutoModelForCausalLM.from_config(AutoConfig.for_model(family, **small))
-    assert set(load.attention_names(model)) == names
+    assert set(attention_names(model)) == names
 
 
 @pytest.mark.parametrize(
@@ -176,11 +177,11 @@ def test_a_saved_adapter_loads_here_and_in_plain_peft(
         raise AssertionError("asked the network")
 
     monkeypatch.setattr(socket.socket, "connect", no_network)
-    load.save_adapter(model, tmp_path / "adapter")
+    adapters.save_adapter(model, tmp_path / "adapter")
     config = json.loads((tmp_path / "adapter" / "adapter_config.json").read_text())
     assert config["base_model_name_or_path"] == "tiny" and config["revision"] is None
     assert str(tiny_model) not in (tmp_path / "adapter" / "adapter_config.json").read_text()
-    again = load.attach_adapter(load.load_base(tiny_model, quantization), tmp_path / "adapter")
+    again = adapters.attach_adapter(load.load_base(tiny_model, quantization), tmp_path / "adapter")
     assert torch.equal(evaluate(again), expected)
     if quantization == "none":
         from peft import PeftModel
@@ -223,10 +224,10 @@ def edited(folder: Path, **values: Any) -> None:
     ],
 )
 def test_adapters_that_cannot_be_used_are_refused(tiny_model: Path, tmp_path: Path, break_it: Any) -> None:
-    load.save_adapter(adapted(tiny_model, "none"), tmp_path)
+    adapters.save_adapter(adapted(tiny_model, "none"), tmp_path)
     break_it(tmp_path)
     with pytest.raises(StudioError):
-        load.attach_adapter(load.load_base(tiny_model, "none"), tmp_path)
+        adapters.attach_adapter(load.load_base(tiny_model, "none"), tmp_path)
 
 
 def test_a_tokenizer_always_has_a_pad_token(tiny_model: Path) -> None:

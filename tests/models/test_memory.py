@@ -52,7 +52,8 @@ def test_memory_is_what_was_measured(reckon, quantization: str, rows: int, token
 
 def test_the_adapter_is_counted_exactly(tiny_model: Path) -> None:
     from studio.models.folder import check_model_folder
-    from studio.models.load import attention_names, load_base
+    from studio.models.load import load_base
+    from studio.models.targets import attention_names
 
     shape = check_model_folder(tiny_model).shape
     model = load_base(tiny_model, "none")

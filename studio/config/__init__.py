@@ -1,0 +1,21 @@
+"""Everything a person can set for a run, each thing said once; checked, stored and shown from here."""
+
+from __future__ import annotations
+
+from studio.config.adapter import AdapterConfig
+from studio.config.data import DataConfig
+from studio.config.model import ModelConfig
+from studio.config.run import DEPTHS, SECTIONS, RunConfig, all_settings
+from studio.config.training import MAX_EPOCHS, TrainingConfig
+
+__all__ = [
+    "DEPTHS",
+    "MAX_EPOCHS",
+    "SECTIONS",
+    "AdapterConfig",
+    "DataConfig",
+    "ModelConfig",
+    "RunConfig",
+    "TrainingConfig",
+    "all_settings",
+]
