@@ -16,10 +16,12 @@ from studio.drafts import Drafts
 from studio.errors import Stopped, StudioError
 from studio.inference.engine import ChatEngine
 from studio.inference.proposing import Proposing
+from studio.models import hub
 from studio.models.catalog import ModelCatalog
 from studio.models.fetch import Progress, ensure, fetch_progress
 from studio.models.hardware import compute_dtype
 from studio.models.lease import DeviceLease
+from studio.models.token import HubToken
 from studio.records import Example
 from studio.runs import RunStore
 from studio.training.jobs import TrainingJobs
@@ -39,6 +41,7 @@ class _Background:
 
     lock: threading.Lock = field(default_factory=threading.Lock)
     fetching: dict[str, threading.Thread] = field(default_factory=dict)
+    stops: dict[str, threading.Event] = field(default_factory=dict)
     failed: dict[str, StudioError] = field(default_factory=dict)
     warming: threading.Thread | None = None
     leaving: threading.Event = field(default_factory=threading.Event)
@@ -61,6 +64,7 @@ class Studio:
     engine: ChatEngine
     tokens: Tokens
     checkups: Checkups
+    token: HubToken = field(default_factory=HubToken, repr=False)
     proposing: Proposing = field(default_factory=Proposing)
     background: _Background = field(default_factory=_Background, repr=False)
 
@@ -141,13 +145,17 @@ class Studio:
             if thread and thread.is_alive():
                 return
             self.background.failed.pop(model_id, None)
-            thread = threading.Thread(target=self._fetch, args=(model_id,), name=f"fetch-{model_id}", daemon=True)
+            stop = self.background.stops[model_id] = threading.Event()
+            thread = threading.Thread(target=self._fetch, args=(model_id, stop), name=f"fetch-{model_id}", daemon=True)
             self.background.fetching[model_id] = thread
             thread.start()
 
-    def _fetch(self, model_id: str) -> None:
+    def _fetch(self, model_id: str, stop: threading.Event) -> None:
+        def ends() -> bool:
+            return stop.is_set() or self.background.leaving.is_set()
+
         try:
-            ensure(self.workspace, model_id, progress=lambda _: None, stop=self.background.leaving.is_set)
+            ensure(self.workspace, model_id, progress=lambda _: None, stop=ends, token=self.token.value())
         except Stopped:
             return
         except StudioError as error:
@@ -162,6 +170,23 @@ class Studio:
         """Whether this process is fetching the model now."""
         thread = self.background.fetching.get(model_id)
         return bool(thread and thread.is_alive())
+
+    def stop_fetching(self, model_id: str) -> None:
+        """End this process's fetch of a model; what is here already is kept for the next one."""
+        if stop := self.background.stops.get(model_id):
+            stop.set()
+
+    def remove_model(self, model_id: str) -> None:
+        """Delete a fetched model, or take a registered folder off the list. Raises StudioError while it is in use."""
+        entry = self.catalog.get(model_id)
+        if entry.origin == "local":
+            self.catalog.forget(model_id)
+            return
+        live = self.live()
+        if self.fetching(model_id) or (live and self.runs.config(live).model.base_model == model_id):
+            raise StudioError("The model was not removed.", "It is in use.", "Wait until the run or the fetch has ended.")
+        self.engine.close()
+        hub.remove(self.workspace, model_id)
 
     def fetch_progress(self, model_id: str) -> Progress | None:
         """How far a fetch is, whichever process does it."""

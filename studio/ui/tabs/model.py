@@ -9,17 +9,16 @@ from typing import Any
 import gradio as gr
 from markupsafe import Markup
 
-from studio.config import RunConfig, all_settings
+from studio.config import all_settings
 from studio.errors import StudioError
-from studio.models.catalog import ModelEntry
-from studio.models.hardware import Hardware, hardware
-from studio.models.memory import Estimate, RowSizes, estimate
+from studio.models import hub
 from studio.records import Dataset
 from studio.ui import pieces, plan, queue_parts, words
 from studio.ui.form import Form, advanced_names, by_section, control
-from studio.ui.guard import Wiring, told
+from studio.ui.guard import Wiring, components
+from studio.ui.modeling import fetching, fitting, more, rows
+from studio.ui.modeling.reckoning import Plan, data_of, plan_of
 from studio.ui.studio import Studio
-from studio.ui.tokens import Sizes
 from studio.workspace import display_name
 
 
@@ -28,16 +27,17 @@ class View:
     """The tab's components. `state` holds which next step and which fetch the page shows, so that a tick changes nothing else."""
 
     notice: gr.HTML
-    state: gr.State
+    state: gr.JSON
     models: gr.HTML
-    fetch: gr.HTML
-    fetch_again: gr.Button
+    about: gr.HTML
+    fetching: fetching.Fetching
+    more: more.More
     earlier: gr.Dropdown
     folder: gr.Textbox
     add: gr.Button
     form: Form
     name: gr.Textbox
-    memory: gr.HTML
+    fitting: fitting.Fitting
     preview: gr.HTML
     next_note: gr.HTML
     next: gr.Button
@@ -46,32 +46,14 @@ class View:
 def build() -> View:
     """Layout only."""
     settings = all_settings()
-    made: dict[str, Any] = {"state": gr.State("")}
+    made: dict[str, Any] = {"state": pieces.held("")}
     controls: dict[str, Any] = {}
     pieces.html(pieces.purpose(words.MODEL_PURPOSE))
     made["notice"] = pieces.notice_area()
     with pieces.split():
         with pieces.work():
             with pieces.card():
-                pieces.html(pieces.head(words.START_FROM))
-                made["models"] = pieces.html(js_on_load=plan.MODELS_JS)
-                made["fetch"] = pieces.html(elem_classes="hidden-empty")
-                with pieces.buttons():
-                    made["fetch_again"] = gr.Button(words.FETCH_AGAIN, size="sm", visible=False)
-                made["earlier"] = gr.Dropdown(
-                    [(words.NO_EARLIER, "")],
-                    value="",
-                    label=words.EARLIER,
-                    info=words.EARLIER_HINT,
-                    visible=False,
-                    interactive=True,
-                )
-                with gr.Accordion(words.ADD_MODEL, open=False, elem_classes="quiet-details"):
-                    made["folder"] = gr.Textbox(
-                        label=words.ADD_MODEL_LABEL, info=words.ADD_MODEL_HINT, max_length=1000, interactive=True
-                    )
-                    with pieces.buttons():
-                        made["add"] = gr.Button(words.ADD_MODEL_GO, size="sm")
+                _build_models(made)
             with pieces.card():
                 about = {"interactive": True, "elem_classes": "choices"}
                 goal = settings["goal"]
@@ -83,7 +65,7 @@ def build() -> View:
                 controls["r"] = control(settings["r"])
                 controls["quantization"] = control(settings["quantization"])
             with pieces.card():
-                made["memory"] = pieces.html(pieces.head(words.MEMORY_TITLE))
+                made["fitting"] = fitting.build()
             _build_advanced(controls)
         with pieces.side():
             made["name"] = gr.Textbox(label=words.RUN_NAME, max_length=80, interactive=True)
@@ -91,6 +73,21 @@ def build() -> View:
     made["next_note"], made["next"] = pieces.next_step(words.FIRST_DATA, words.NOTHING_LEAVES, enabled=False)
     order = [name for name in settings if name in controls]
     return View(form=Form({name: controls[name] for name in order}), **made)
+
+
+def _build_models(made: dict[str, Any]) -> None:
+    pieces.html(pieces.head(words.START_FROM))
+    made["models"] = pieces.html(js_on_load=rows.ROWS_JS)
+    made["about"] = pieces.html(elem_classes="hidden-empty")
+    made["fetching"] = fetching.build()
+    made["earlier"] = gr.Dropdown(
+        [(words.NO_EARLIER, "")], value="", label=words.EARLIER, info=words.EARLIER_HINT, visible=False, interactive=True
+    )
+    made["more"] = more.build()
+    with gr.Accordion(words.ADD_MODEL, open=False, elem_classes="quiet-details"):
+        made["folder"] = gr.Textbox(label=words.ADD_MODEL_LABEL, info=words.ADD_MODEL_HINT, max_length=1000, interactive=True)
+        with pieces.buttons():
+            made["add"] = gr.Button(words.ADD_MODEL_GO, size="sm")
 
 
 def _build_advanced(controls: dict[str, Any]) -> None:
@@ -108,9 +105,12 @@ def connect(studio: Studio, view: View, shell: Any) -> None:
     on = Wiring(studio, view, shell)
     chosen = [shell.dataset_id, shell.model_id, *view.form.inputs]
     changed = on(shell.dataset_id.change, new_data, [shell.dataset_id], keep_notice=True)
-    for trigger in (changed.then, shell.model_id.change, shell.panes["model"].select):
+    refitted = fitting.connect(on, view, shell, chosen)
+    for trigger in (changed.then, shell.model_id.change, shell.panes["model"].select, *(done.then for done in refitted)):
         on(trigger, redraw, chosen, keep_notice=True)
-    on(view.models.select, choose_model, [*chosen], event=True)
+    for rows_of_models in (view.models, view.more.known):
+        on(rows_of_models.select, choose_model, chosen, event=True)
+    on(view.more.found.select, choose_found, chosen, event=True, show_progress_on=view.more.found, concurrency_id="hub")
     for box in view.form.inputs:
         wait = {"trigger_mode": "always_last"}
         trigger = box.release if isinstance(box, gr.Slider) else box.input
@@ -119,14 +119,19 @@ def connect(studio: Studio, view: View, shell: Any) -> None:
             on(box.input, show_plan, chosen, **wait)
     on(view.add.click, add_model, [view.folder, *chosen], show_progress_on=view.models)
     on(view.folder.submit, add_model, [view.folder, *chosen], show_progress_on=view.models)
-    on(view.fetch_again.click, fetch_again, [shell.model_id])
+    fetching.connect(on, view, shell)
+    more.connect(on, view, shell, chosen)
     on(view.next.click, go_on, [*chosen, view.earlier, view.name])
     for trigger in (shell.panes["model"].select, shell.model_id.change):
         on(trigger, offer_earlier, [shell.model_id, view.earlier], keep_notice=True)
-    depth = view.form.controls["depth"]
-    watched = [view.next, view.next_note, view.fetch, view.fetch_again, view.models, view.memory, view.preview, depth, view.state]
-    quick = {"outputs": watched, "queue": False, "keep_notice": True, "trigger_mode": "always_last"}
-    on(shell.pulse.beat_model, tick, [view.state, *chosen], **quick)
+    quick = {"queue": False, "keep_notice": True, "trigger_mode": "always_last"}
+    on(shell.pulse.beat_model, tick, [view.state, *chosen], outputs=watched(view), **quick)
+
+
+def watched(view: View) -> list[Any]:
+    """What a tick may change."""
+    drawn = [view.models, view.about, view.preview, view.form.controls["depth"], view.next, view.next_note, view.state]
+    return [*drawn, *components(view.fetching), view.fitting.memory, view.fitting.proposals, view.fitting.go]
 
 
 # ---- what is shown
@@ -143,11 +148,6 @@ def new_data(studio: Studio, view: View, shell: Any, dataset_id: Any) -> dict[An
     if record is None:
         return {view.preview: pieces.show(plan.nothing_yet()), view.name: gr.update(placeholder="")}
     return {view.name: gr.update(placeholder=record.name), view.form.controls["goal"]: gr.update(value=record.goal)}
-
-
-def data_of(studio: Studio, dataset_id: Any) -> Dataset | None:
-    """The chosen data set while it exists."""
-    return studio.datasets.get(dataset_id) if dataset_id in studio.datasets.ids() else None
 
 
 def show_next(studio: Studio, view: View, record: Dataset | None, time: str = "") -> dict[Any, Any]:
@@ -169,50 +169,33 @@ def show_next(studio: Studio, view: View, record: Dataset | None, time: str = ""
 
 def show_plan(studio: Studio, view: View, shell: Any, dataset_id: Any, model_id: str, *values: Any) -> dict[Any, Any]:
     """Estimate anew after a change. Raises ConfigError with every fault."""
-    entry = studio.catalog.get(model_id)
-    record = data_of(studio, dataset_id)
-    config = view.form.config(values).validate()
-    computer = hardware()
-    sizes = row_sizes(studio, record, entry, config)
-    fits = {item.id: reckon(config, item, record, sizes, computer) for item in studio.catalog.entries()}
-    mine = fits[model_id]
+    now = plan_of(studio, view.form, dataset_id, model_id, values)
+    mine = now.estimate
     changes = {
-        view.models: pieces.show(plan.model_list(studio.catalog.entries(), model_id, fits, computer.working_memory)),
-        view.memory: pieces.show(plan.memory_picture(mine, computer)),
+        view.models: pieces.show(model_list(studio, now)),
+        view.about: pieces.show(more.about_model(now.entry)),
+        **fetching.show(studio, view, now.entry),
+        **fitting.show(view, now, now.changes(studio)),
     }
-    if record is None:
+    if now.record is None:
         return changes | show_next(studio, view, None)
-    seconds = {}
-    for depth in words.DEPTH_WORDS:
-        seconds[depth] = reckon(config.replace(depth=depth, num_train_epochs=0), entry, record, sizes, computer).seconds
-    rows, kept = record.counts.get("train", 0), record.counts.get("validation", 0)
+    seconds = {depth: now.with_depth(depth).seconds for depth in words.DEPTH_WORDS}
     return {
         **changes,
         view.form.controls["depth"]: gr.update(choices=plan.depth_choices(seconds)),
-        view.preview: pieces.show(plan.preview(mine, entry, rows, kept, studio.workspace.root)),
-        **show_next(studio, view, record, pieces.duration(mine.seconds)),
+        view.preview: pieces.show(plan.preview(mine, now.entry, now.record.counts, studio.workspace.root)),
+        **show_next(studio, view, now.record, pieces.duration(mine.seconds)),
     }
 
 
-def row_sizes(studio: Studio, record: Dataset | None, entry: ModelEntry, config: RunConfig) -> Sizes:
-    """How long the rows are for this model. They are tokenised only where that makes nobody wait for a library."""
-    if record is None:
-        return Sizes(100.0, config.data.max_length, 0, False)
-    return studio.tokens.sizes(
-        record.id,
-        entry.id,
-        max_length=config.data.max_length,
-        system_prompt=config.data.system_prompt,
-        measure=entry.ready and studio.warmed(),
-    )
-
-
-def reckon(config: RunConfig, entry: ModelEntry, record: Dataset | None, sizes: Sizes, computer: Hardware) -> Estimate:
-    """The core's estimate for one model."""
-    counts = record.counts if record else {}
-    rows = max(1, counts.get("train", 0))
-    found = RowSizes(rows, counts.get("validation", 0), sizes.mean, sizes.longest, sizes.shared)
-    return estimate(config, entry, found, computer)
+def model_list(studio: Studio, now: Plan) -> Markup:
+    """The models on this computer, and the chosen one where it is not here yet."""
+    entries = studio.catalog.entries()
+    if now.entry.id not in [entry.id for entry in entries]:
+        entries = [now.entry, *entries]
+    free = now.computer.working_memory
+    made = [rows.row_of(entry, now.of(entry).estimate, free) for entry in entries]
+    return rows.radio_rows(made, now.entry.id, words.START_FROM, "base-model")
 
 
 # ---- handlers
@@ -223,6 +206,13 @@ def choose_model(studio: Studio, view: View, shell: Any, event: gr.EventData, da
     entry = studio.catalog.get(str(getattr(event, "id", "")))
     if entry.trouble:
         raise StudioError("This model cannot be used.", entry.trouble, "Add its folder again, or pick another model.")
+    return {**show_plan(studio, view, shell, dataset_id, entry.id, *values), shell.model_id: entry.id}
+
+
+def choose_found(studio: Studio, view: View, shell: Any, event: gr.EventData, dataset_id: Any, _: str, *values: Any) -> dict:
+    """A model found on the Hub: its facts are asked for and kept, its weights are not fetched yet."""
+    about = hub.look(str(getattr(event, "id", "")), token=studio.token.value())
+    entry = studio.catalog.get(hub.remember(studio.workspace, about))
     return {**show_plan(studio, view, shell, dataset_id, entry.id, *values), shell.model_id: entry.id}
 
 
@@ -250,12 +240,6 @@ def offer_earlier(studio: Studio, view: View, shell: Any, model_id: str, chosen:
     return {view.earlier: gr.update(choices=choices, value=kept, visible=len(choices) > 1)}
 
 
-def fetch_again(studio: Studio, view: View, shell: Any, model_id: str) -> dict[Any, Any]:
-    """Try once more after a fetch failed."""
-    studio.prefetch(model_id)
-    return {view.state: "", view.fetch_again: gr.update(visible=False)}
-
-
 def go_on(studio: Studio, view: View, shell: Any, dataset_id: Any, model_id: str, *values: Any) -> dict[Any, Any]:
     """Train now, or line up behind the runs that train and wait; then look at the one that trains."""
     *settings, earlier, name = values
@@ -274,21 +258,13 @@ def go_on(studio: Studio, view: View, shell: Any, dataset_id: Any, model_id: str
 
 def tick(studio: Studio, view: View, shell: Any, state: Any, dataset_id: Any, model_id: str, *values: Any) -> dict[Any, Any]:
     """Once a second: how the fetch goes, and whether a run came or went. Sends nothing while all stays as it is."""
-    progress, trouble = studio.fetch_progress(model_id), studio.fetch_trouble(model_id)
-    on_its_way = progress is not None and progress.phase != "ready"
-    fetch = f"{progress.sentence} {progress.done}" if on_its_way and progress else trouble.what if trouble else ""
-    turns = studio.runs.turns()
-    ready = studio.catalog.get(model_id).ready, studio.warmed()
-    now = "|".join(map(str, (turns.live, bool(turns.waiting), dataset_id, model_id, *ready, fetch)))
+    turns, entry = studio.runs.turns(), studio.catalog.get(model_id)
+    drawn = "|".join(map(str, (turns.live, bool(turns.waiting), dataset_id, model_id, entry.ready, studio.warmed())))
+    now = [drawn, fetching.sign(studio, model_id)]
     if now == state:
         return {}
-    changes: dict[Any, Any] = {view.state: now, view.fetch: pieces.show("")}
-    if on_its_way and progress:
-        changes[view.fetch] = pieces.show(plan.fetch_state(progress.done, progress.total, progress.sentence))
-    elif trouble:
-        changes[view.fetch] = pieces.show(told(trouble))
-    changes[view.fetch_again] = gr.update(visible=bool(trouble) and not on_its_way)
-    if str(state or "").rpartition("|")[0] != now.rpartition("|")[0]:
+    changes: dict[Any, Any] = {view.state: now, **fetching.show(studio, view, entry)}
+    if not isinstance(state, list) or state[0] != drawn:
         changes |= redraw(studio, view, shell, dataset_id, model_id, *values)
     return changes
 

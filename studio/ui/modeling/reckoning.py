@@ -1,0 +1,78 @@
+"""What the Model tab reckons with: the settings as they are on the page, the data, this computer, and the core's estimate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from studio.config import RunConfig
+from studio.models.catalog import ModelEntry
+from studio.models.fit import Change, fit
+from studio.models.hardware import Hardware, hardware
+from studio.models.memory import Estimate, RowSizes, estimate
+from studio.records import Dataset
+from studio.ui.tokens import Sizes
+
+if TYPE_CHECKING:
+    from studio.ui.form import Form
+    from studio.ui.studio import Studio
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A run as it would be now. `record` is None while there is no data; lengths are then assumed."""
+
+    config: RunConfig
+    entry: ModelEntry
+    record: Dataset | None
+    sizes: RowSizes
+    computer: Hardware
+
+    @property
+    def estimate(self) -> Estimate:
+        """What the run takes."""
+        return estimate(self.config, self.entry, self.sizes, self.computer)
+
+    def of(self, entry: ModelEntry) -> Plan:
+        """The same run with another model; its rows are taken to be as long."""
+        return replace(self, entry=entry)
+
+    def with_depth(self, depth: str) -> Estimate:
+        """What it would take at another depth, with that depth's own rounds."""
+        return estimate(self.config.replace(depth=depth, num_train_epochs=0), self.entry, self.sizes, self.computer)
+
+    def changes(self, studio: Studio) -> list[Change]:
+        """What would make it fit, the mildest first; empty when it fits well."""
+        if self.estimate.fits == "well":
+            return []
+        others = [*studio.catalog.entries(), *studio.catalog.published_entries()]
+        return fit(self.config, self.entry, self.sizes, self.computer, others)
+
+
+def plan_of(studio: Studio, form: Form, dataset_id: Any, model_id: str, values: Sequence[Any]) -> Plan:
+    """The plan of the page's settings. Raises ConfigError with every fault."""
+    entry = studio.catalog.get(model_id)
+    record = data_of(studio, dataset_id)
+    config = form.config(values).validate()
+    found, counts = row_sizes(studio, record, entry, config), record.counts if record else {}
+    sizes = RowSizes(max(1, counts.get("train", 0)), counts.get("validation", 0), found.mean, found.longest, found.shared)
+    return Plan(config, entry, record, sizes, hardware())
+
+
+def data_of(studio: Studio, dataset_id: Any) -> Dataset | None:
+    """The chosen data set while it exists."""
+    return studio.datasets.get(dataset_id) if dataset_id in studio.datasets.ids() else None
+
+
+def row_sizes(studio: Studio, record: Dataset | None, entry: ModelEntry, config: RunConfig) -> Sizes:
+    """How long the rows are for this model. They are tokenised only where that makes nobody wait for a library."""
+    if record is None:
+        return Sizes(100.0, config.data.max_length, 0, False)
+    return studio.tokens.sizes(
+        record.id,
+        entry.id,
+        max_length=config.data.max_length,
+        system_prompt=config.data.system_prompt,
+        measure=entry.ready and studio.warmed(),
+    )
