@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
@@ -13,16 +14,15 @@ from studio.samples import save_sample
 from studio.workspace import Workspace
 from tests.browser.conftest import App, faults, sideways, start, tab
 from tests.hub import FakeHub
-from tests.training.tiny import tiny_model_files
 
 pytestmark = pytest.mark.browser
 TOKEN = "hf_abcdefghijklmnopqrstuvwxyz"
 
 
 @pytest.fixture(scope="module")
-def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FakeHub]:
+def hub(tiny_model: Path) -> Iterator[FakeHub]:
     """A Hub with an open model and one that asks for consent."""
-    files = tiny_model_files(tmp_path_factory.mktemp("files"))
+    files = {path.name: path.read_bytes() for path in tiny_model.iterdir() if path.is_file()}
     with FakeHub().serving() as running:
         card = {"license": "apache-2.0", "pipeline_tag": "text-generation"}
         running.add("models", "small-house/Tiny-Chat", files, card=card)
