@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -68,7 +67,7 @@ class Published:
 
 
 def hub_id(repo: str) -> str:
-    """The id of a model of the Hub, the same for a name in whatever case: "smollm3-3b-bb4d70"."""
+    """The id of a model of the Hub, the same for a name in whatever case: "smollm3-3b-3b44bd"."""
     return f"{slug(repo.rpartition('/')[2])}-{hashlib.sha256(repo.lower().encode()).hexdigest()[:6]}"
 
 
@@ -117,20 +116,18 @@ def _text(item: Published) -> str:
 
 def differences(item: Published, facts: ModelFacts) -> list[str]:
     """A sentence, for the log, for each figure of the list that the model's own files contradict."""
-    return list(_differences(item, facts))
-
-
-def _differences(item: Published, facts: ModelFacts) -> Iterator[str]:
+    found = []
     if item.model_type != facts.model_type:
-        yield f"The catalogue says its kind is {item.model_type}, the model says {facts.model_type}."
+        found.append(f"The catalogue says its kind is {item.model_type}, the model says {facts.model_type}.")
     for name, what in COUNTED.items():
-        listed, found = getattr(item.shape, name), getattr(facts.shape, name)
-        if listed != found:
-            yield f"The catalogue says {listed} {what}, the model has {found}."
+        listed, counted = getattr(item.shape, name), getattr(facts.shape, name)
+        if listed != counted:
+            found.append(f"The catalogue says {listed} {what}, the model has {counted}.")
     for name, what in (("tied", "head and embedding are one"), ("gated", "its MLP has three matrices")):
         if getattr(item.shape, name) != getattr(facts.shape, name):
-            yield f"The catalogue and the model disagree whether {what}."
+            found.append(f"The catalogue and the model disagree whether {what}.")
     if abs(facts.parameters - item.parameters) > SAME * item.parameters:
-        yield f"The catalogue says {item.parameters} parameters, the model has {facts.parameters}."
+        found.append(f"The catalogue says {item.parameters} parameters, the model has {facts.parameters}.")
     if item.context != facts.context:
-        yield f"The catalogue says {item.context} tokens of context, the model says {facts.context}."
+        found.append(f"The catalogue says {item.context} tokens of context, the model says {facts.context}.")
+    return found
