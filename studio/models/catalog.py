@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import shutil
 import subprocess
 import sys
 import time
@@ -30,7 +29,7 @@ class ModelEntry:
     """One model to start from. `trouble` says why it cannot be used now; empty when it is ready or can be fetched.
 
     `parameters` counts weights, `download_bytes` what is still to be fetched (0 when nothing is), `context` tokens.
-    `origin`: "starter", "published" (known, not here yet), "hub" (fetched from there) or "local" (a registered folder).
+    `origin`: "starter", "published" (on the list), "hub" (fetched from there or looked at) or "local" (a registered folder).
     `licence` is empty when nobody says; `allows` says in a sentence what it permits. `repo` is its name on the Hub and
     `revision` the commit that was fetched. `gated`: its publisher wants to be asked first; None when nobody says.
     `settings` are recommended settings by name.
@@ -63,18 +62,18 @@ class ModelCatalog:
         self.workspace = workspace
 
     def entries(self) -> list[ModelEntry]:
-        """The starter first, then by title those fetched from the Hub and registered folders."""
+        """The starter first, then by title those of the Hub (here, on their way, or looked at) and registered folders."""
         found = []
         for item in self.workspace.items("models"):
             if item != STARTER_ID and (self.workspace.root / "models" / item / "model.json").is_file():
                 try:
-                    found.append(self._local(item))
+                    found.append(self._noted(item))
                 except (StudioError, *DAMAGED):
                     continue  # a damaged note; the folder can be registered again, or the model fetched again
         return [self._starter(), *sorted(found, key=lambda entry: entry.title.lower())]
 
     def published_entries(self) -> list[ModelEntry]:
-        """The published models that are not here yet, smallest first."""
+        """The published models that `entries` does not list, smallest first."""
         here = {entry.id for entry in self.entries()}
         return [_published(item) for item in sorted(published(), key=lambda item: item.parameters) if item.id not in here]
 
@@ -83,7 +82,7 @@ class ModelCatalog:
         if model_id == STARTER_ID:
             return self._starter()
         try:
-            return self._local(model_id)
+            return self._noted(model_id)
         except (StudioError, *DAMAGED) as error:
             if item := next((item for item in published() if item.id == model_id), None):
                 return _published(item)
@@ -95,7 +94,7 @@ class ModelCatalog:
         """The folder to load from. Raises NotFound or StudioError with the reason when it is not ready."""
         entry = self.get(model_id)
         if entry.trouble:
-            again = "Fetch it" if entry.origin == "hub" else "Add its folder"
+            again = "Remove it and fetch it" if entry.origin == "hub" else "Add its folder"
             raise StudioError("This model cannot be used.", entry.trouble, f"{again} again, or pick another model.")
         if not entry.ready:
             raise StudioError("This model is not here yet.", "It has to be fetched first.", "Start training; that fetches it.")
@@ -141,19 +140,16 @@ class ModelCatalog:
         return self.get(model_id)
 
     def forget(self, model_id: str) -> None:
-        """Take a model off the list. A registered folder is not touched; what was fetched from the Hub is deleted.
-
-        Raises NotFound.
-        """
-        note = self._note(model_id)
-        if model_id == STARTER_ID or not note.is_file():
-            raise NotFound("That model is not on the list.", "It was taken off already.", "")
+        """Take a registered folder off the list; the folder itself is not touched. Raises NotFound, also for any other model."""
+        note, others = self._note(model_id), {entry.id for entry in self.entries() if entry.origin != "local"}
+        if model_id in others or not note.is_file():
+            raise NotFound("That folder is not on the list.", "It was taken off already.", "")
         note.unlink()
-        shutil.rmtree(note.parent)
+        note.parent.rmdir()
 
     def _starter(self) -> ModelEntry:
         ready = is_ready(self.workspace)
-        shape, known = shape_of({**STARTER_CONFIG, "model_type": "llama"}), find(STARTER_REPO)
+        shape = shape_of({**STARTER_CONFIG, "model_type": "llama"})
         return ModelEntry(
             id=STARTER_ID,
             title="SmolLM2 135M Instruct",
@@ -167,8 +163,7 @@ class ModelCatalog:
             context=STARTER_CONFIG["max_position_embeddings"],
             has_chat_template=True,
             gated=False,
-            family=known.family if known else "",
-            allows=known.allows if known else "",
+            **_said_of(find(STARTER_REPO)),
         )
 
     def _note(self, model_id: str) -> Path:
@@ -179,14 +174,11 @@ class ModelCatalog:
         """Where the model's files lie: beside its note when fetched from the Hub, else in the registered folder."""
         return self._note(model_id).parent / "files" if note.get("origin") == "hub" else Path(note["path"])
 
-    def _local(self, model_id: str) -> ModelEntry:
+    def _noted(self, model_id: str) -> ModelEntry:
+        """A model by its note: a registered folder, or one of the Hub that is here, on its way, or was looked at."""
         note = read_json(self._note(model_id))
-        origin, repo = note.get("origin", "local"), note.get("repo", "")
-        config, trouble = self._place(model_id, note) / "config.json", ""
-        if not config.is_file():
-            trouble = "Its files are missing." if origin == "hub" else f"Its folder {note['path']} is missing."
-        elif sha256_file(config) != note["config_sha256"]:
-            trouble = f"Its config.json changed since it was {'fetched' if origin == 'hub' else 'added'}."
+        ready, trouble = _state(note, self._place(model_id, note) / "config.json")
+        origin, repo, gated = note.get("origin", "local"), note.get("repo", ""), note.get("gated")
         known = find(repo) if repo else None
         summary = f"From {repo} on the Hugging Face Hub." if repo else f"A folder on this computer ({note['model_type']})."
         return ModelEntry(
@@ -196,19 +188,29 @@ class ModelCatalog:
             licence=note["licence"] or (known.licence if known else ""),
             parameters=note["parameters"],
             shape=ModelShape(**note["shape"]),
-            download_bytes=0,
+            download_bytes=0 if ready or trouble else note["download_bytes"],
             origin=origin,
-            ready=not trouble,
+            ready=ready,
             context=note["context"],
-            has_chat_template=note["has_chat_template"],
+            has_chat_template=note["has_chat_template"] or bool(known and not ready),
             trouble=trouble,
             repo=repo,
             revision=note.get("revision", ""),
-            gated=note.get("gated"),
-            family=known.family if known else "",
-            settings=known.settings if known else {},
-            allows=known.allows if known else "",
+            gated=None if gated is None else bool(gated),
+            **_said_of(known),
         )
+
+
+def _state(note: dict[str, Any], config: Path) -> tuple[bool, str]:
+    """(ready, what is wrong). A model of the Hub that is not whole here is neither: it can be fetched."""
+    fetched = note.get("origin") == "hub"
+    if fetched and not (note["ready"] and config.is_file()):
+        return False, ""
+    if not config.is_file():
+        return False, f"Its folder {note['path']} is missing."
+    if sha256_file(config) != note["config_sha256"]:
+        return False, f"Its config.json changed since it was {'fetched' if fetched else 'added'}."
+    return True, ""
 
 
 def _published(item: Published) -> ModelEntry:
@@ -226,10 +228,13 @@ def _published(item: Published) -> ModelEntry:
         has_chat_template=True,  # only chat models are on the list
         repo=item.repo,
         gated=item.gated,
-        family=item.family,
-        settings=item.settings,
-        allows=item.allows,
+        **_said_of(item),
     )
+
+
+def _said_of(item: Published | None) -> dict[str, Any]:
+    """What only the list of published models says."""
+    return {"family": item.family, "settings": item.settings, "allows": item.allows} if item else {}
 
 
 def _licence(folder: Path) -> str:

@@ -25,7 +25,7 @@ def fetched(workspace: Workspace, tiny_entry: Path, tiny_model: Path):
         shutil.copytree(tiny_model, place / "files")
         note = read_json(tiny_entry / "model.json")
         about = {"id": model_id, "title": repo.partition("/")[2], "origin": "hub", "repo": repo, "revision": "0" * 40, "path": ""}
-        write_json(place / "model.json", {**note, **about, "gated": False, **changes})
+        write_json(place / "model.json", {**note, **about, "gated": False, "ready": True, "download_bytes": 999, **changes})
         return model_id
 
     return fetch
@@ -77,14 +77,28 @@ def test_a_model_that_is_not_on_the_list(workspace: Workspace, fetched) -> None:
     assert UNLISTED in entry.summary
 
 
-def test_fetched_files_that_change_or_go_are_noticed(workspace: Workspace, fetched) -> None:
+def test_a_fetched_model_that_changed_is_in_trouble_and_one_that_is_not_whole_can_be_fetched(
+    workspace: Workspace, fetched
+) -> None:
     catalog, model_id = ModelCatalog(workspace), fetched(LISTED)
     config = workspace.folder("models", model_id) / "files" / "config.json"
     config.write_text(config.read_text() + " ")
-    assert "changed since it was fetched" in catalog.get(model_id).trouble
-    config.unlink()
-    with pytest.raises(StudioError, match="missing"):
+    with pytest.raises(StudioError, match="changed since it was fetched"):
         catalog.folder(model_id)
+    config.unlink()
+    entry = catalog.get(model_id)
+    assert (entry.ready, entry.trouble, entry.download_bytes) == (False, "", 999)
+    with pytest.raises(StudioError, match="not here yet"):
+        catalog.folder(model_id)
+
+
+def test_a_model_that_was_only_looked_at_is_listed_with_what_the_hub_says(workspace: Workspace, fetched) -> None:
+    catalog, model_id = ModelCatalog(workspace), fetched(UNLISTED, ready=False, licence="mit", gated=True)
+    shutil.rmtree(workspace.folder("models", model_id) / "files")
+    assert [item.id for item in catalog.entries()] == ["starter", model_id]
+    entry = catalog.get(model_id)
+    assert (entry.origin, entry.ready, entry.trouble, entry.gated) == ("hub", False, "", True)
+    assert entry.download_bytes == 999
 
 
 @pytest.mark.parametrize("damage", [{"shape": None}, {"path": 7, "origin": "local"}, {"repo": 7}, []])
@@ -97,8 +111,8 @@ def test_a_damaged_note_hides_nothing_else(workspace: Workspace, fetched, damage
     assert model_id in {item.id for item in catalog.published_entries()}
 
 
-def test_forgetting_deletes_what_was_fetched(workspace: Workspace, fetched) -> None:
+def test_only_registered_folders_are_forgotten(workspace: Workspace, fetched) -> None:
     catalog, model_id = ModelCatalog(workspace), fetched(LISTED)
-    catalog.forget(model_id)
-    assert not workspace.folder("models", model_id).exists()
-    assert catalog.get(model_id).origin == "published"
+    with pytest.raises(NotFound):
+        catalog.forget(model_id)
+    assert catalog.get(model_id).ready
