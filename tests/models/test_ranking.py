@@ -92,4 +92,4 @@ def test_ranking_keeps_pace_with_every_change(entries: list[ModelEntry]) -> None
         begun = time.perf_counter()
         rank(entries, config, SIZES, SMALL)
         taken.append(time.perf_counter() - begun)
-    assert min(taken) < 0.03, "about 6 ms on two cores"
+    assert min(taken) < 0.05, "about 6 ms when two cores are idle"
