@@ -1,4 +1,4 @@
-"""The models a person can start from: the starter, known before it is here, and folders registered on this computer."""
+"""The models a person can start from: the starter and published ones, known before they are here, and those on this computer."""
 
 from __future__ import annotations
 
@@ -7,16 +7,20 @@ import re
 import subprocess
 import sys
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from studio.errors import NotFound, StudioError
-from studio.models.fetch import is_ready, registered_folder
+from studio.models.fetch import is_ready
 from studio.models.folder import ModelShape, check_model_folder, refused, shape_of
+from studio.models.published import Published, find, published
 from studio.models.starter import STARTER, STARTER_CONFIG, STARTER_ID
 from studio.workspace import Workspace, display_name, read_json, sha256_file, slug, write_json
 
 TEMPLATE_SECONDS = 10.0  # for a template to render one short conversation in a child process
+STARTER_REPO = "HuggingFaceTB/SmolLM2-135M-Instruct"  # whose weights the starter's were made from
+DAMAGED = (KeyError, TypeError, AttributeError)  # what reading a damaged note raises
 LICENCE_LINE = re.compile(r"^license:\s*[\"']?([A-Za-z0-9.+_-]{1,40})", re.MULTILINE)
 
 
@@ -25,7 +29,10 @@ class ModelEntry:
     """One model to start from. `trouble` says why it cannot be used now; empty when it is ready or can be fetched.
 
     `parameters` counts weights, `download_bytes` what is still to be fetched (0 when nothing is), `context` tokens.
-    `licence` is empty when nobody says.
+    `origin`: "starter", "published" (on the list), "hub" (fetched from there or looked at) or "local" (a registered folder).
+    `licence` is empty when nobody says; `allows` says in a sentence what it permits. `repo` is its name on the Hub and
+    `revision` the commit that was fetched. `gated`: its publisher wants to be asked first; None when nobody says.
+    `settings` are recommended settings by name.
     """
 
     id: str
@@ -40,6 +47,12 @@ class ModelEntry:
     context: int
     has_chat_template: bool
     trouble: str = ""
+    repo: str = ""
+    revision: str = ""
+    gated: bool | None = None
+    family: str = ""
+    settings: dict[str, Any] = field(default_factory=dict)
+    allows: str = ""
 
 
 class ModelCatalog:
@@ -49,35 +62,45 @@ class ModelCatalog:
         self.workspace = workspace
 
     def entries(self) -> list[ModelEntry]:
-        """The starter first, then registered folders by title."""
+        """The starter first, then by title those of the Hub (here, on their way, or looked at) and registered folders."""
         found = []
         for item in self.workspace.items("models"):
             if item != STARTER_ID and (self.workspace.root / "models" / item / "model.json").is_file():
                 try:
-                    found.append(self._local(item))
-                except (StudioError, KeyError, TypeError):
-                    continue  # a damaged note about a folder; the folder can be registered again
+                    found.append(self._noted(item))
+                except (StudioError, *DAMAGED):
+                    continue  # a damaged note; the folder can be registered again, or the model fetched again
         return [self._starter(), *sorted(found, key=lambda entry: entry.title.lower())]
 
+    def published_entries(self) -> list[ModelEntry]:
+        """The published models that `entries` does not list, smallest first."""
+        here = {entry.id for entry in self.entries()}
+        return [_published(item) for item in sorted(published(), key=lambda item: item.parameters) if item.id not in here]
+
     def get(self, model_id: str) -> ModelEntry:
-        """One entry. Raises NotFound."""
+        """One entry, a published model that is not here among them. Raises NotFound."""
         if model_id == STARTER_ID:
             return self._starter()
         try:
-            return self._local(model_id)
-        except (KeyError, TypeError) as error:
+            return self._noted(model_id)
+        except (StudioError, *DAMAGED) as error:
+            if item := next((item for item in published() if item.id == model_id), None):
+                return _published(item)
+            if isinstance(error, StudioError):
+                raise
             raise NotFound("That model does not exist any more.", "Its note is damaged.", "Add its folder again.") from error
 
     def folder(self, model_id: str) -> Path:
         """The folder to load from. Raises NotFound or StudioError with the reason when it is not ready."""
         entry = self.get(model_id)
         if entry.trouble:
-            raise StudioError("This model cannot be used.", entry.trouble, "Add its folder again, or pick another model.")
+            again = "Remove it and fetch it" if entry.origin == "hub" else "Add its folder"
+            raise StudioError("This model cannot be used.", entry.trouble, f"{again} again, or pick another model.")
         if not entry.ready:
             raise StudioError("This model is not here yet.", "It has to be fetched first.", "Start training; that fetches it.")
-        return (
-            self.workspace.folder("models", STARTER_ID) if model_id == STARTER_ID else registered_folder(self.workspace, model_id)
-        )
+        if model_id == STARTER_ID:
+            return self.workspace.folder("models", STARTER_ID)
+        return self._place(model_id, read_json(self._note(model_id)))
 
     def register_local(self, path: str) -> ModelEntry:
         """Add a transformers folder on this computer; it stays where it is. Adding it again gives the same id.
@@ -117,10 +140,10 @@ class ModelCatalog:
         return self.get(model_id)
 
     def forget(self, model_id: str) -> None:
-        """Take a registered folder off the list; the folder itself is not touched."""
-        note = self.workspace.folder("models", model_id) / "model.json"
-        if model_id == STARTER_ID or not note.is_file():
-            raise NotFound("That model is not on the list.", "It was taken off already.", "")
+        """Take a registered folder off the list; the folder itself is not touched. Raises NotFound, also for any other model."""
+        note, others = self._note(model_id), {entry.id for entry in self.entries() if entry.origin != "local"}
+        if model_id in others or not note.is_file():
+            raise NotFound("That folder is not on the list.", "It was taken off already.", "")
         note.unlink()
         note.parent.rmdir()
 
@@ -130,7 +153,7 @@ class ModelCatalog:
         return ModelEntry(
             id=STARTER_ID,
             title="SmolLM2 135M Instruct",
-            summary="Small and quick; works on any computer.",
+            summary="Small and quick; works on any computer. Its weights come from a 4-bit copy (Q4_1) of the publisher's.",
             licence="Apache-2.0",
             parameters=shape.parameters,
             shape=shape,
@@ -139,29 +162,79 @@ class ModelCatalog:
             ready=ready,
             context=STARTER_CONFIG["max_position_embeddings"],
             has_chat_template=True,
+            gated=False,
+            **_said_of(find(STARTER_REPO)),
         )
 
-    def _local(self, model_id: str) -> ModelEntry:
-        note = read_json(self.workspace.folder("models", model_id) / "model.json")
-        config, trouble = Path(note["path"]) / "config.json", ""
-        if not config.is_file():
-            trouble = f"Its folder {note['path']} is missing."
-        elif sha256_file(config) != note["config_sha256"]:
-            trouble = "Its config.json changed since it was added."
+    def _note(self, model_id: str) -> Path:
+        """Where what is known of a model on this computer is written; the file may not exist."""
+        return self.workspace.folder("models", model_id) / "model.json"
+
+    def _place(self, model_id: str, note: dict[str, Any]) -> Path:
+        """Where the model's files lie: beside its note when fetched from the Hub, else in the registered folder."""
+        return self._note(model_id).parent / "files" if note.get("origin") == "hub" else Path(note["path"])
+
+    def _noted(self, model_id: str) -> ModelEntry:
+        """A model by its note: a registered folder, or one of the Hub that is here, on its way, or was looked at."""
+        note = read_json(self._note(model_id))
+        ready, trouble = _state(note, self._place(model_id, note) / "config.json")
+        origin, repo, gated = note.get("origin", "local"), note.get("repo", ""), note.get("gated")
+        known = find(repo) if repo else None
+        summary = f"From {repo} on the Hugging Face Hub." if repo else f"A folder on this computer ({note['model_type']})."
         return ModelEntry(
             id=model_id,
-            title=note["title"],
-            summary=trouble or f"A folder on this computer ({note['model_type']}).",
-            licence=note["licence"],
+            title=known.title if known else note["title"],
+            summary=trouble or (known.strengths if known else "") or summary,
+            licence=note["licence"] or (known.licence if known else ""),
             parameters=note["parameters"],
             shape=ModelShape(**note["shape"]),
-            download_bytes=0,
-            origin="local",
-            ready=not trouble,
+            download_bytes=0 if ready or trouble else note["download_bytes"],
+            origin=origin,
+            ready=ready,
             context=note["context"],
-            has_chat_template=note["has_chat_template"],
+            has_chat_template=note["has_chat_template"] or bool(known and not ready),
             trouble=trouble,
+            repo=repo,
+            revision=note.get("revision", ""),
+            gated=None if gated is None else bool(gated),
+            **_said_of(known),
         )
+
+
+def _state(note: dict[str, Any], config: Path) -> tuple[bool, str]:
+    """(ready, what is wrong). A model of the Hub that is not whole here is neither: it can be fetched."""
+    fetched = note.get("origin") == "hub"
+    if fetched and not (note["ready"] and config.is_file()):
+        return False, ""
+    if not config.is_file():
+        return False, f"Its folder {note['path']} is missing."
+    if sha256_file(config) != note["config_sha256"]:
+        return False, f"Its config.json changed since it was {'fetched' if fetched else 'added'}."
+    return True, ""
+
+
+def _published(item: Published) -> ModelEntry:
+    return ModelEntry(
+        id=item.id,
+        title=item.title,
+        summary=item.strengths,
+        licence=item.licence,
+        parameters=item.parameters,
+        shape=item.shape,
+        download_bytes=item.download_bytes,
+        origin="published",
+        ready=False,
+        context=item.context,
+        has_chat_template=True,  # only chat models are on the list
+        repo=item.repo,
+        gated=item.gated,
+        **_said_of(item),
+    )
+
+
+def _said_of(item: Published | None) -> dict[str, Any]:
+    """What only the list of published models says."""
+    return {"family": item.family, "settings": item.settings, "allows": item.allows} if item else {}
 
 
 def _licence(folder: Path) -> str:
