@@ -16,10 +16,12 @@ from studio.drafts import Drafts
 from studio.errors import Stopped, StudioError
 from studio.inference.engine import ChatEngine
 from studio.inference.proposing import Proposing
-from studio.models import hub
+from studio.models.calibration import calibrate_when_free
 from studio.models.catalog import ModelCatalog
+from studio.models.corrections import Corrections
 from studio.models.fetch import Progress, ensure, fetch_progress
 from studio.models.hardware import compute_dtype
+from studio.models.hub import notes
 from studio.models.lease import DeviceLease
 from studio.models.token import HubToken
 from studio.records import Example
@@ -64,6 +66,7 @@ class Studio:
     engine: ChatEngine
     tokens: Tokens
     checkups: Checkups
+    corrections: Corrections
     token: HubToken = field(default_factory=HubToken, repr=False)
     proposing: Proposing = field(default_factory=Proposing)
     background: _Background = field(default_factory=_Background, repr=False)
@@ -84,7 +87,7 @@ class Studio:
         jobs = TrainingJobs(runs, datasets, catalog, make_room=engine.close)
         drafts, tokens = Drafts(workspace, datasets), Tokens(datasets, catalog)
         checkups = Checkups(drafts, datasets, tokens.lengths, tokens.countable)
-        return cls(workspace, datasets, drafts, runs, catalog, lease, jobs, engine, tokens, checkups)
+        return cls(workspace, datasets, drafts, runs, catalog, lease, jobs, engine, tokens, checkups, Corrections(workspace))
 
     def close(self, timeout: float = 30.0) -> bool:
         """Stop what runs in this process and keep what was learned. False when something would not end within `timeout`."""
@@ -133,6 +136,7 @@ class Studio:
                 log.exception("%s cannot be loaded", name)
                 return
         compute_dtype()
+        calibrate_when_free(self.workspace)
 
     # ---- fetching a model
 
@@ -182,11 +186,13 @@ class Studio:
         if entry.origin == "local":
             self.catalog.forget(model_id)
             return
-        live = self.live()
-        if self.fetching(model_id) or (live and self.runs.config(live).model.base_model == model_id):
-            raise StudioError("The model was not removed.", "It is in use.", "Wait until the run or the fetch has ended.")
+
+        def user(_: str) -> str:
+            live = self.live()
+            return self.runs.config(live).name if live and self.runs.config(live).model.base_model == model_id else ""
+
         self.engine.close()
-        hub.remove(self.workspace, model_id)
+        notes.remove(self.workspace, model_id, user)
 
     def fetch_progress(self, model_id: str) -> Progress | None:
         """How far a fetch is, whichever process does it."""

@@ -46,14 +46,13 @@ FIELDS = {
     "repo": "On the Hub",
 }
 FIT = "Make it fit"
-FIT_WELL = "It fits well. Nothing has to change."
 FIT_DONE = "Changed so that it fits:"
-FIT_NOT = "Nothing helps enough: even with all of these it needs more memory than is free."
 FIT_NEEDED = "Then it needs {size}."
 FIT_UNDO = "Put it back as it was"
 FIT_HINT = "What would help, the mildest change first"
+PARTS = "What the memory is for"
+BAND = "Expected between {low} and {high}."
 ROUGH = "A first guess; after a short look at this computer it gets better."
-CORRECTED = "Corrected by what your runs took: {runs}."
 
 
 def fetch_now(size: int) -> str:

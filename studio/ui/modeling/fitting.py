@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 from markupsafe import Markup
 
-from studio.models.fit import Change
+from studio.models.fit import Change, told
 from studio.models.hardware import Hardware
 from studio.models.memory import Estimate
 from studio.ui import pieces, words, words_hub
 from studio.ui.guard import components
-from studio.ui.modeling.reckoning import Plan, plan_of
+from studio.ui.modeling.reckoning import Plan, others, plan_of
 from studio.workspace import gib
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def show(view: View, plan: Plan, changes: Sequence[Change]) -> dict[Any, Any]:
     own, mine = view.fitting, plan.estimate
     return {
         own.memory: pieces.show(memory_picture(mine, plan.computer)),
-        own.proposals: pieces.show(proposals(changes)),
+        own.proposals: pieces.show(proposals(changes, mine)),
         own.go: gr.update(visible=bool(changes)),
     }
 
@@ -69,14 +69,14 @@ def show(view: View, plan: Plan, changes: Sequence[Change]) -> dict[Any, Any]:
 def make_it_fit(studio: Studio, view: View, shell: Any, dataset_id: Any, model_id: str, *values: Any) -> dict[Any, Any]:
     """Make all the proposed changes at once, and say what each costs."""
     plan = plan_of(studio, view.form, dataset_id, model_id, values)
-    changes, own = plan.changes(studio), view.fitting
+    changes, own = plan.changes(others(studio)), view.fitting
     settings = {name: value for change in changes for name, value in change.settings.items()}
     chosen = next((change.model_id for change in reversed(changes) if change.model_id), model_id)
     return {
         **view.form.updates(plan.config.replace(**settings)),
         shell.model_id: chosen,
         own.before: [model_id, list(values)],
-        own.made: pieces.show(done(changes)),
+        own.made: pieces.show(done(changes, plan.estimate)),
         own.back: gr.update(visible=bool(changes)),
     }
 
@@ -96,7 +96,7 @@ def put_back(studio: Studio, view: View, shell: Any, before: Any) -> dict[Any, A
 
 
 def memory_picture(estimate: Estimate, computer: Hardware) -> Markup:
-    """What is in use, what the run needs, what is left over."""
+    """What is in use, what the run needs and for what, what is left over."""
     total = computer.accelerator_memory or computer.memory_total
     free = computer.working_memory
     used = max(0, total - free)
@@ -112,33 +112,45 @@ def memory_picture(estimate: Estimate, computer: Hardware) -> Markup:
     said = f"{gib(used)} used by other programs, {gib(needed)} needed, {rest}"
     named = [(colour, gib(size), name) for colour, size, name in parts]
     named.append(("", gib(abs(left)), "left over" if left >= 0 else "too much"))
-    return (
-        pieces.head(words.MEMORY_TITLE, f"{gib(needed)} needed, {gib(free)} free")
-        + pieces.bar(said, [(100 * size / scale, colour) for colour, size, _ in parts])
-        + pieces.legend(named)
+    return pieces.join(
+        [
+            pieces.head(words.MEMORY_TITLE, f"{gib(needed)} needed, {gib(free)} free"),
+            pieces.bar(said, [(100 * size / scale, colour) for colour, size, _ in parts]),
+            pieces.legend(named),
+            details(estimate),
+        ]
     )
 
 
-def proposals(changes: Sequence[Change]) -> Markup:
+def details(estimate: Estimate) -> Markup:
+    """Every part of the estimate, and how far it may be off."""
+    low, high = gib(estimate.bytes_low), gib(estimate.bytes_high)
+    notes = [words_hub.BAND.format(low=low, high=high), estimate.learned_from, words_hub.ROUGH if estimate.rough else ""]
+    return Markup('<details class="quiet"><summary>{}</summary>{}{}</details>').format(
+        words_hub.PARTS,
+        pieces.facts((part.name.capitalize(), gib(part.bytes)) for part in estimate.parts),
+        pieces.small(" ".join(filter(None, notes))),
+    )
+
+
+def proposals(changes: Sequence[Change], now: Estimate) -> Markup:
     """What would help, the mildest first, each with what it costs."""
-    if not changes:
+    if now.fits == "well":
         return Markup("")
-    enough = changes[-1].after.fits != "no"
-    rest = Markup("") if enough else pieces.small(words_hub.FIT_NOT)
-    return Markup("<h3>{}</h3>{}{}").format(words_hub.FIT_HINT, listed(changes), rest)
+    title = Markup("<h3>{}</h3>").format(words_hub.FIT_HINT) if changes else Markup("")
+    return title + listed(changes) + pieces.small(told(now, changes))
 
 
-def done(changes: Sequence[Change]) -> Markup:
+def done(changes: Sequence[Change], before: Estimate) -> Markup:
     """What was changed."""
-    return Markup('<div role="status"><h3>{}</h3>{}</div>').format(words_hub.FIT_DONE, listed(changes))
+    return Markup('<div role="status"><h3>{}</h3>{}{}</div>').format(
+        words_hub.FIT_DONE, listed(changes), pieces.small(told(before, changes))
+    )
 
 
 def listed(changes: Sequence[Change]) -> Markup:
     """Each change with its cost and the memory after it."""
-    return pieces.checks(
-        (
-            "ok" if change.after.fits != "no" else "info",
-            f"{change.sentence} {change.cost} ({gib(change.after.total_bytes)} needed.)",
-        )
-        for change in changes
-    )
+    needed = [words_hub.FIT_NEEDED.format(size=gib(change.after.total_bytes)) for change in changes]
+    signs = ["ok" if change.after.fits != "no" else "info" for change in changes]
+    sentences = [f"{change.sentence} {change.cost} {size}" for change, size in zip(changes, needed, strict=True)]
+    return pieces.checks(zip(signs, sentences, strict=True))

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 from markupsafe import Markup
 
-from studio.models import hub
+from studio.models.hub.client import Found
+from studio.models.hub.client import search as ask_hub
 from studio.models.published import published, search
 from studio.models.ranking import rank
 from studio.ui import pieces
@@ -102,7 +103,7 @@ def show_known(studio: Studio, view: View, shell: Any, query: Any, which: Any, l
 
 def search_hub(studio: Studio, view: View, shell: Any, query: Any) -> dict[Any, Any]:
     """Ask the Hub; nothing is fetched."""
-    found = hub.search(text(query), token=studio.token.value())
+    found = ask_hub(text(query), token=studio.token.value())
     if not found:
         return {view.more.found: pieces.show(pieces.small(words.HUB_NOTHING))}
     made = [hub_row(item) for item in found[:MOST]]
@@ -119,7 +120,7 @@ def keep_token(studio: Studio, view: View, shell: Any, token: Any) -> dict[Any, 
 # ---- inside
 
 
-def hub_row(item: hub.Found) -> rows.Row:
+def hub_row(item: Found) -> rows.Row:
     """A search result. How it fits is not known before the Hub was asked for its shape."""
     told = [f"{item.downloads:,} downloads"]
     if item.parameters:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from studio.config import RunConfig
+from studio.models.calibration import Speed, kept
 from studio.models.catalog import ModelEntry
 from studio.models.fit import Change, fit
 from studio.models.hardware import Hardware, hardware
-from studio.models.memory import Estimate, RowSizes, estimate
+from studio.models.memory import Estimate, Learned, estimate
+from studio.models.row_sizes import RowSizes
 from studio.records import Dataset
 from studio.ui.tokens import Sizes
 
@@ -21,18 +24,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Plan:
-    """A run as it would be now. `record` is None while there is no data; lengths are then assumed."""
+    """A run as it would be now. `record` is None while there is no data; lengths are then assumed.
+
+    `speed` is what was measured of this computer, None before; `learned` what earlier runs said of the estimates.
+    """
 
     config: RunConfig
     entry: ModelEntry
     record: Dataset | None
     sizes: RowSizes
     computer: Hardware
+    speed: Speed | None
+    learned: Learned
 
-    @property
+    @cached_property
     def estimate(self) -> Estimate:
         """What the run takes."""
-        return estimate(self.config, self.entry, self.sizes, self.computer)
+        return estimate(self.config, self.entry, self.sizes, self.computer, speed=self.speed, learned=self.learned)
 
     def of(self, entry: ModelEntry) -> Plan:
         """The same run with another model; its rows are taken to be as long."""
@@ -40,14 +48,11 @@ class Plan:
 
     def with_depth(self, depth: str) -> Estimate:
         """What it would take at another depth, with that depth's own rounds."""
-        return estimate(self.config.replace(depth=depth, num_train_epochs=0), self.entry, self.sizes, self.computer)
+        return replace(self, config=self.config.replace(depth=depth, num_train_epochs=0)).estimate
 
-    def changes(self, studio: Studio) -> list[Change]:
-        """What would make it fit, the mildest first; empty when it fits well."""
-        if self.estimate.fits == "well":
-            return []
-        others = [*studio.catalog.entries(), *studio.catalog.published_entries()]
-        return fit(self.config, self.entry, self.sizes, self.computer, others)
+    def changes(self, others: Sequence[ModelEntry]) -> list[Change]:
+        """What would make it fit, the mildest first; empty when it fits well, or when nothing helps."""
+        return fit(self.config, self.entry, self.sizes, self.computer, others, speed=self.speed, learned=self.learned)
 
 
 def plan_of(studio: Studio, form: Form, dataset_id: Any, model_id: str, values: Sequence[Any]) -> Plan:
@@ -55,9 +60,14 @@ def plan_of(studio: Studio, form: Form, dataset_id: Any, model_id: str, values: 
     entry = studio.catalog.get(model_id)
     record = data_of(studio, dataset_id)
     config = form.config(values).validate()
-    found, counts = row_sizes(studio, record, entry, config), record.counts if record else {}
-    sizes = RowSizes(max(1, counts.get("train", 0)), counts.get("validation", 0), found.mean, found.longest, found.shared)
-    return Plan(config, entry, record, sizes, hardware())
+    counts = record.counts if record else {}
+    sizes = row_sizes(studio, record, entry, config).of_rows(counts.get("train", 0), counts.get("validation", 0))
+    return Plan(config, entry, record, sizes, hardware(), kept(studio.workspace), studio.corrections)
+
+
+def others(studio: Studio) -> list[ModelEntry]:
+    """Every model that could be started from."""
+    return [*studio.catalog.entries(), *studio.catalog.published_entries()]
 
 
 def data_of(studio: Studio, dataset_id: Any) -> Dataset | None:

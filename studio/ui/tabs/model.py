@@ -11,13 +11,14 @@ from markupsafe import Markup
 
 from studio.config import all_settings
 from studio.errors import StudioError
-from studio.models import hub
+from studio.models.hub.client import look
+from studio.models.hub.notes import remember
 from studio.records import Dataset
 from studio.ui import pieces, plan, queue_parts, words
 from studio.ui.form import Form, advanced_names, by_section, control
 from studio.ui.guard import Wiring, components
 from studio.ui.modeling import fetching, fitting, more, rows
-from studio.ui.modeling.reckoning import Plan, data_of, plan_of
+from studio.ui.modeling.reckoning import Plan, data_of, others, plan_of
 from studio.ui.studio import Studio
 from studio.workspace import display_name
 
@@ -175,7 +176,7 @@ def show_plan(studio: Studio, view: View, shell: Any, dataset_id: Any, model_id:
         view.models: pieces.show(model_list(studio, now)),
         view.about: pieces.show(more.about_model(now.entry)),
         **fetching.show(studio, view, now.entry),
-        **fitting.show(view, now, now.changes(studio)),
+        **fitting.show(view, now, now.changes(others(studio))),
     }
     if now.record is None:
         return changes | show_next(studio, view, None)
@@ -211,8 +212,8 @@ def choose_model(studio: Studio, view: View, shell: Any, event: gr.EventData, da
 
 def choose_found(studio: Studio, view: View, shell: Any, event: gr.EventData, dataset_id: Any, _: str, *values: Any) -> dict:
     """A model found on the Hub: its facts are asked for and kept, its weights are not fetched yet."""
-    about = hub.look(str(getattr(event, "id", "")), token=studio.token.value())
-    entry = studio.catalog.get(hub.remember(studio.workspace, about))
+    about = look(str(getattr(event, "id", "")), token=studio.token.value())
+    entry = studio.catalog.get(remember(studio.workspace, about))
     return {**show_plan(studio, view, shell, dataset_id, entry.id, *values), shell.model_id: entry.id}
 
 
