@@ -159,7 +159,7 @@ def spectrum(adapter_folder: Path) -> Spectrum:
 
 
 def factors(file: Path) -> Iterator[tuple[str, Any, Any]]:
-    """(path of the matrix, A [r, in], B [out, r]) in float64 for every LoRA pair; None twice where a pair does not fit together."""
+    """(path of the matrix, A [r, in], B [out, r]) in float64 for every LoRA pair; None twice where they do not fit together."""
     from safetensors import safe_open  # noqa: PLC0415
 
     with safe_open(file, framework="np") as opened:

@@ -1,0 +1,4 @@
+"""Cards about settings and what they mean: presets and differences, drawings of the choices, the picture of an adapter.
+
+`presets` has the parts of a tab (View, build, connect, handlers). `meaning` and `spectrum` turn values into HTML.
+"""
