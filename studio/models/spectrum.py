@@ -146,7 +146,8 @@ def spectrum(adapter_folder: Path) -> Spectrum:
             if down is None or up is None:
                 left_out += 1
                 continue
-            values = strength(config, path, len(down)) * singular_values(down, up)
+            with np.errstate(over="ignore"):  # what overflows is refused below
+                values = strength(config, path, len(down)) * singular_values(down, up)
             if not np.isfinite(values).all():
                 raise unusable("It holds numbers that are not finite.")
             found.append(ModuleSpectrum(layer_of(path), path.rsplit(".", 1)[-1], tuple(map(float, values)), in_use(values)))
