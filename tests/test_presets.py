@@ -93,7 +93,7 @@ def test_differences_are_told_in_the_order_of_the_form_and_taken_back_one_by_one
     found = differences(config)
     assert [item.name for item in found] == ["system_prompt", "r", "use_rslora", "learning_rate", "early_stopping_patience"]
     by_name = {item.name: item for item in found}
-    assert by_name["r"].sentence == "Adapter size (rank): 64, where the default is 16."
+    assert by_name["r"].sentence == "Adapter size (rank): 64 instead of 16."
     assert (by_name["use_rslora"].default, by_name["use_rslora"].value) == ("off", "on")
     assert by_name["system_prompt"].value == "Be kind. Be short."
     assert "Prechelt" in by_name["early_stopping_patience"].source

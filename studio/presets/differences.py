@@ -45,7 +45,7 @@ def differences(config: RunConfig, entry_settings: Mapping[str, Any] | None = No
         value, source = by_table.get(name, (None, ""))
         source = source if values[name] == value else ""
         now, before = short(item.shown(values[name])), short(item.shown(defaults[name]))
-        sentence = f"{item.label}: {now}, where the default is {before}."
+        sentence = f"{item.label}: {now} instead of {before}."
         found.append(Difference(name, item.label, before, now, sentence, source))
     return found
 

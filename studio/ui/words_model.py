@@ -12,7 +12,7 @@ BECAUSE = "Goal and depth chose this. Why: {source}"
 FAULTY = "Some settings cannot be used yet, so nothing can be compared."
 
 OWN = "Your own presets"
-OWN_HINT = "Choosing one sets its settings. Your examples and the model stay."
+OWN_HINT = "Your examples and the model stay."
 NO_OWN = "None chosen"
 OWN_EMPTY = "None yet"
 SAME_AS = "Same settings as an earlier run"
@@ -45,12 +45,13 @@ MEANING_TITLE = "What these choices mean"
 MEANING_NOTE = "The drawings move with the settings."
 
 SPECTRUM_TITLE = "How much of the adapter was used"
-SPECTRUM_LEGEND = "Each square is one matrix. The darker it is, the more of its {rank} directions are in use."
+SPECTRUM_LEGEND = "Each square is one matrix. The stronger its colour, the more of its {rank} directions are in use."
 SPECTRUM_ENERGY = (
     "In use are as many directions as hold 95 % of the energy. Energy is the sum of the squared singular values: "
     "the squared size of what the adapter adds."
 )
 SPECTRUM_LAYERS = "first layer on the left, last on the right"
+SPECTRUM_IN_USE = "in use"
 SPECTRUM_NUMBERS = "Show the numbers"
 SPECTRUM_RULE = "This is a rule of thumb of our own. Size is not the same as usefulness."
 VERDICTS = {

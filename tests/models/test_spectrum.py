@@ -113,8 +113,9 @@ def test_kinds_stand_in_the_order_a_layer_computes_them_and_share_the_energy(tmp
     assert len(found.notes) == 1 and "DoRA" in found.notes[0]
 
 
+@pytest.mark.long
 def test_sixteen_bit_files_and_other_tensors_are_taken_as_they_are(tmp_path: Path) -> None:
-    torch = pytest.importorskip("torch")
+    import torch
     from safetensors.torch import save_file as save_torch
 
     folder = write(tmp_path / "a", {}, 4)

@@ -106,7 +106,7 @@ def rank_sentence(r: int, rows: int) -> str:
         return "Much room, for many and varied rows."
     if r <= SMALL_RANK:
         return "Little room. For a narrow task that is often enough."
-    return "The usual room for a few dozen to some thousand rows."
+    return "The usual size. The LoRA paper found small sizes enough."
 
 
 def large(number: int) -> str:
@@ -134,7 +134,7 @@ def alpha(config: RunConfig) -> Markup:
         max(9.0, min(width - 9.0, at))
     )
     told = f"A scale from 0 to {LOUDEST:g} times, at {factor:.2g} times"
-    return block("lora_alpha", f"{factor:.2g} times what was learned", svg(told, width, 24, body), alpha_sentence(config))
+    return block("lora_alpha", f"what it learned counts {factor:.2g} times", svg(told, width, 24, body), alpha_sentence(config))
 
 
 def alpha_sentence(config: RunConfig) -> str:
@@ -232,14 +232,14 @@ def epochs(config: RunConfig, rows: int) -> Markup:
     if more:
         body += Markup('<text x="{}" y="13">+ {}</text>').format(16 * dots + 6, more)
     drawing = svg(f"Each row is seen {rounds} times", 16 * dots + (48 if more else 0), 16, body)
-    value = f"each row {pieces.count(rounds, 'time')}, {pieces.count(config.total_steps(rows), 'step')} in all"
+    value = f"{pieces.count(rounds, 'round')}, {pieces.count(config.total_steps(rows), 'step')}"
     return block("num_train_epochs", value, drawing, epochs_sentence(rounds, rows, config.training.early_stopping_patience))
 
 
 def epochs_sentence(rounds: int, rows: int, patience: int) -> str:
     """What so many rounds mean for so many rows."""
     if rounds <= OFTEN:
-        return f"{pieces.count(rows, 'row')}, each seen {'once' if rounds == 1 else f'{rounds} times'}."
+        return f"Each of the {rows:,} rows is seen {'once' if rounds == 1 else f'{rounds} times'}."
     if patience:
         return "Often enough to learn them by heart. It ends early when rows kept aside get worse."
     return "Often enough to learn them by heart, and nothing ends it early."

@@ -14,9 +14,10 @@ PALEST = 0.12  # opacity of a square in which hardly a direction is in use
 def picture(found: Spectrum) -> Markup:
     """The card's content: the sentence, the strips, what they mean, and the same in numbers."""
     said = sentence(found)
-    strips = pieces.join(strip(kind, found) for kind in found.kinds())
+    heads = Markup('<div class="muted"><span></span><span></span><span class="num">{}</span></div>').format(words.SPECTRUM_IN_USE)
+    strips = heads + pieces.join(strip(kind, found) for kind in found.kinds())
     notes = pieces.join(pieces.small(note) for note in found.notes)
-    return Markup('{}<p>{}</p><div class="spectrum" role="img" aria-label="{}">{}</div>{}{}{}{}').format(
+    return Markup('{}<p class="reading">{}</p><div class="spectrum" role="img" aria-label="{}">{}</div>{}{}{}{}').format(
         pieces.head(words.SPECTRUM_TITLE, f"size {found.rank}, {pieces.count(len(found.modules), 'matrix', 'matrices')}"),
         said,
         f"{said} {words.SPECTRUM_LEGEND.format(rank=found.rank)}",
@@ -44,7 +45,7 @@ def strip(kind: Kind, found: Spectrum) -> Markup:
 
 
 def square(at: int, module: ModuleSpectrum) -> Markup:
-    """One matrix: the darker, the larger the share of its directions in use; an empty frame where nothing was learned."""
+    """One matrix: the stronger its colour, the more of its directions are in use; empty where nothing was learned."""
     where = "" if module.layer is None else f"layer {module.layer + 1}, "
     shade = PALEST + (1 - PALEST) * module.share if module.needed else 0.0
     return Markup(
