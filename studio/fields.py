@@ -36,6 +36,15 @@ class Setting:
             return self._text_fault(value)
         return self._number_fault(value)
 
+    def shown(self, value: Any) -> str:
+        """A value that has no fault, as people read it: the choice's label, on or off, a number with its unit."""
+        if self.choices:
+            names = dict(self.choices)
+            return ", ".join(names[item] for item in (value if self.many else [value]))
+        if self.kind is bool:
+            return "on" if value else "off"
+        return (value or "empty") if self.kind is str else f"{value:.10g} {self.unit}".strip()
+
     def _choice_fault(self, value: Any) -> str | None:
         allowed = [key for key, _ in self.choices]
         values = list(value) if self.many and isinstance(value, (list, tuple)) else [value]

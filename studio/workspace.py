@@ -1,7 +1,7 @@
 """The workspace on disk: the only builder of paths, with safe names, atomic writes, locks and limits.
 
 Layout:
-    datasets/<id>/  runs/<id>/  models/<id>/  cache/  uploads/  logs/  device.lock
+    datasets/<id>/  runs/<id>/  models/<id>/  presets/<id>/  cache/  uploads/  logs/  device.lock
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from studio.errors import NoSpace, NotFound, StudioError
 
 SAFE_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 FREE_SPACE_FLOOR = 500 * 2**20  # bytes never used up, so that the rest of the computer keeps working
-ROOMS = ("datasets", "runs", "models", "cache", "uploads", "logs")
+ROOMS = ("datasets", "runs", "models", "presets", "cache", "uploads", "logs")
 
 
 def default_root() -> Path:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from studio.config import all_settings
 from studio.fields import Setting
 
@@ -12,17 +10,8 @@ def table() -> str:
     """The Markdown table, one row a setting."""
     lines = ["| setting | default | what it does | allowed | why this default |", "|---|---|---|---|---|"]
     for item in all_settings().values():
-        lines.append(f"| {item.label} | {shown(item, item.default)} | {item.help} | {allowed(item)} | {item.source} |")
+        lines.append(f"| {item.label} | {item.shown(item.default)} | {item.help} | {allowed(item)} | {item.source} |")
     return "\n".join(lines)
-
-
-def shown(item: Setting, value: Any) -> str:
-    """A value as the page shows it."""
-    if item.choices:
-        return dict(item.choices)[value]
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    return "empty" if value == "" else f"{value:.10g} {item.unit}".strip()
 
 
 def allowed(item: Setting) -> str:

@@ -20,6 +20,7 @@ FLOORS = {
     "config": 2,
     "runs": 3,
     "datasets": 3,
+    "presets": 3,
     "data": 4,
     "models": 4,
     "provenance": 4,

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.presets_table import markdown
 from tests.readme_table import table
 
 ROOT = Path(__file__).parents[1]
@@ -18,6 +19,10 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 def test_the_table_of_settings_is_the_settings() -> None:
     assert table() in README, "run `python -m tests.readme_table` and paste its table"
+
+
+def test_the_table_of_goals_and_depths_is_the_presets() -> None:
+    assert markdown() in README, "run `python -m tests.presets_table` and paste its table"
 
 
 def test_the_run_command_installs_and_starts() -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from studio.config.adapter import AdapterConfig
 from studio.config.data import DataConfig
 from studio.config.model import ModelConfig
-from studio.config.run import DEPTHS, SECTIONS, RunConfig, all_settings
+from studio.config.run import DEPTHS, GOAL_ROUNDS, SECTIONS, RunConfig, all_settings, settings_of_run
 from studio.config.training import MAX_EPOCHS, TrainingConfig
 
 __all__ = [
     "DEPTHS",
+    "GOAL_ROUNDS",
     "MAX_EPOCHS",
     "SECTIONS",
     "AdapterConfig",
@@ -18,4 +19,5 @@ __all__ = [
     "RunConfig",
     "TrainingConfig",
     "all_settings",
+    "settings_of_run",
 ]

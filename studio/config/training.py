@@ -16,7 +16,7 @@ class TrainingConfig:
     goal: str = setting(
         "questions",
         "What should it get better at?",
-        "Chooses the three prompts that are asked again while it learns.",
+        "Chooses the prompts asked again while it learns, and a round more or less through many rows.",
         choices=(("questions", "Questions"), ("voice", "Voice"), ("sorting", "Sorting"), ("format", "Format")),
         advanced=False,
     )

@@ -9,7 +9,7 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
-from studio.config import SECTIONS, RunConfig, all_settings
+from studio.config import SECTIONS, RunConfig, all_settings, settings_of_run
 from studio.fields import Setting, settings_of
 
 RANK_RANGE = (2, 128, 2)  # what the slider offers; the setting itself allows more
@@ -38,8 +38,7 @@ class Form:
 
     def updates(self, config: RunConfig) -> dict[Component, Any]:
         """Updates that show a config's values."""
-        sections = [getattr(config, section) for section in SECTIONS]
-        found = {name: getattr(section, name) for section in sections for name in settings_of(section)}
+        found = settings_of_run(config)
         return {control: gr.update(value=found[name]) for name, control in self.controls.items()}
 
 
@@ -50,22 +49,13 @@ def info(item: Setting) -> str:
         low = f"more than {plain(item.above)}" if item.above is not None else plain(item.minimum)
         joined = f"{low}, at most {plain(item.maximum)}" if item.above is not None else f"{low} to {plain(item.maximum)}"
         bounds = f" From {joined}." if item.above is None else f" {joined[0].upper()}{joined[1:]}."
-    source = f" Default {shown_default(item)}. Why: {item.source}" if item.source and item.advanced else ""
+    source = f" Default {item.shown(item.default)}. Why: {item.source}" if item.source and item.advanced else ""
     return f"{item.help}{bounds}{source}"
 
 
 def plain(number: float | None) -> str:
     """A bound as people write it."""
     return "" if number is None else f"{number:,.0f}" if float(number).is_integer() else f"{number:g}"
-
-
-def shown_default(item: Setting) -> str:
-    """The default as the form shows it."""
-    if item.choices:
-        return dict(item.choices)[item.default]
-    if item.kind is bool:
-        return "on" if item.default else "off"
-    return "empty" if item.default == "" else f"{item.default:g}" if isinstance(item.default, float) else str(item.default)
 
 
 def control(item: Setting) -> Component:

@@ -11,13 +11,15 @@ from markupsafe import Markup
 
 from studio.config import all_settings
 from studio.errors import StudioError
+from studio.models.hardware import compute_dtype, measured
 from studio.models.hub.client import look
 from studio.models.hub.notes import remember
 from studio.records import Dataset
 from studio.ui import pieces, plan, queue_parts, words
 from studio.ui.form import Form, advanced_names, by_section, control
 from studio.ui.guard import Wiring, components
-from studio.ui.modeling import fetching, fitting, more, rows
+from studio.ui.modeling import fetching, fitting, more, presets, rows
+from studio.ui.modeling.meaning import meaning
 from studio.ui.modeling.reckoning import Plan, data_of, others, plan_of
 from studio.ui.studio import Studio
 from studio.workspace import display_name
@@ -37,6 +39,8 @@ class View:
     folder: gr.Textbox
     add: gr.Button
     form: Form
+    meaning: gr.HTML
+    presets: presets.View
     name: gr.Textbox
     fitting: fitting.Fitting
     preview: gr.HTML
@@ -65,8 +69,10 @@ def build() -> View:
             with pieces.card():
                 controls["r"] = control(settings["r"])
                 controls["quantization"] = control(settings["quantization"])
+                made["meaning"] = pieces.html()
             with pieces.card():
                 made["fitting"] = fitting.build()
+            made["presets"] = presets.build()
             _build_advanced(controls)
         with pieces.side():
             made["name"] = gr.Textbox(label=words.RUN_NAME, max_length=80, interactive=True)
@@ -106,8 +112,9 @@ def connect(studio: Studio, view: View, shell: Any) -> None:
     on = Wiring(studio, view, shell)
     chosen = [shell.dataset_id, shell.model_id, *view.form.inputs]
     changed = on(shell.dataset_id.change, new_data, [shell.dataset_id], keep_notice=True)
-    refitted = fitting.connect(on, view, shell, chosen)
-    for trigger in (changed.then, shell.model_id.change, shell.panes["model"].select, *(done.then for done in refitted)):
+    # these set settings, which the boxes' own events do not tell of
+    setting = [*fitting.connect(on, view, shell, chosen), *presets.connect(studio, view.presets, shell, view.form)]
+    for trigger in (changed.then, shell.model_id.change, shell.panes["model"].select, *(done.then for done in setting)):
         on(trigger, redraw, chosen, keep_notice=True)
     for rows_of_models in (view.models, view.more.known):
         on(rows_of_models.select, choose_model, chosen, event=True)
@@ -131,7 +138,16 @@ def connect(studio: Studio, view: View, shell: Any) -> None:
 
 def watched(view: View) -> list[Any]:
     """What a tick may change."""
-    drawn = [view.models, view.about, view.preview, view.form.controls["depth"], view.next, view.next_note, view.state]
+    drawn = [
+        view.models,
+        view.about,
+        view.meaning,
+        view.preview,
+        view.form.controls["depth"],
+        view.next,
+        view.next_note,
+        view.state,
+    ]
     return [*drawn, *components(view.fetching), view.fitting.memory, view.fitting.proposals, view.fitting.go]
 
 
@@ -177,6 +193,7 @@ def show_plan(studio: Studio, view: View, shell: Any, dataset_id: Any, model_id:
         view.about: pieces.show(more.about_model(now.entry)),
         **fetching.show(studio, view, now.entry),
         **fitting.show(view, now, now.changes(others(studio))),
+        view.meaning: pieces.show(meaning(now.config, now.entry, now.sizes.rows if now.record else 0, number_bytes())),
     }
     if now.record is None:
         return changes | show_next(studio, view, None)
@@ -187,6 +204,11 @@ def show_plan(studio: Studio, view: View, shell: Any, dataset_id: Any, model_id:
         view.preview: pieces.show(plan.preview(mine, now.entry, now.record.counts, studio.workspace.root)),
         **show_next(studio, view, now.record, pieces.duration(mine.seconds)),
     }
+
+
+def number_bytes() -> int:
+    """Bytes of a number in the format this computer computes in, as far as it was measured."""
+    return 4 if measured() and compute_dtype() == "float32" else 2
 
 
 def model_list(studio: Studio, now: Plan) -> Markup:
