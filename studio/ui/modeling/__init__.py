@@ -1,8 +1,5 @@
-<<<<<<< HEAD
-"""The parts of the Model tab: which model, what the settings mean, whether it fits, presets."""
-=======
-"""Cards about settings and what they mean: presets and differences, drawings of the choices, the picture of an adapter.
+"""The parts of the Model tab: which model, fetching it, whether a run fits, presets, and what the settings mean.
 
-`presets` has the parts of a tab (View, build, connect, handlers). `meaning` and `spectrum` turn values into HTML.
+Parts with components have what a tab has (a dataclass of components, build, connect, handlers). `meaning`, `spectrum` and
+`rows` turn values into HTML.
 """
->>>>>>> w2-presets

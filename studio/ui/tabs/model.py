@@ -69,6 +69,7 @@ def build() -> View:
             with pieces.card():
                 controls["r"] = control(settings["r"])
                 controls["quantization"] = control(settings["quantization"])
+            with pieces.card():
                 made["meaning"] = pieces.html()
             with pieces.card():
                 made["fitting"] = fitting.build()
