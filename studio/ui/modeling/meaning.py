@@ -106,6 +106,8 @@ def rank_sentence(r: int, rows: int) -> str:
         return "Much room, for many and varied rows."
     if r <= SMALL_RANK:
         return "Little room. For a narrow task that is often enough."
+    if r > USUAL_RANK:
+        return "Larger than usual. It helps only where there is much to learn."
     return "The usual size. The LoRA paper found small sizes enough."
 
 

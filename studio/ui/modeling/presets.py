@@ -131,16 +131,8 @@ def connect(studio: Studio, view: View, shell: Any, form: Form) -> list[Any]:
 
 
 def show(studio: Studio, view: View, shell: Any, *values: Any) -> dict[Any, Any]:
-    """What differs from the defaults, drawn anew; while a setting has a fault, that nothing can be compared."""
-    try:
-        found = differences(view.form.config(values).validate())
-    except ConfigError:
-        return {view.head: pieces.show(title(None)), view.listed: pieces.show(pieces.small(words.FAULTY))}
-    return {
-        view.head: pieces.show(title(found)),
-        view.listed: pieces.show(listed(found)),
-        view.all_back: gr.update(visible=len(found) > 1),
-    }
+    """What differs from the defaults, drawn anew."""
+    return compared(view, view.form.config(values))
 
 
 def choose_goal_or_depth(studio: Studio, view: View, shell: Any, *values: Any) -> dict[Any, Any]:
@@ -248,10 +240,24 @@ def keep(studio: Studio, view: View, shell: Any) -> dict[Any, Any]:
 # ---- what is shown
 
 
+def compared(view: View, config: RunConfig) -> dict[Any, Any]:
+    """What differs from the defaults; while a setting has a fault, that nothing can be compared."""
+    try:
+        found = differences(config.validate())
+    except ConfigError:
+        return {view.head: pieces.show(title([])), view.listed: pieces.show(pieces.small(words.FAULTY))}
+    return {
+        view.head: pieces.show(title(found)),
+        view.listed: pieces.show(listed(found)),
+        view.all_back: gr.update(visible=len(found) > 1),
+    }
+
+
 def setting(view: View, before: RunConfig, after: RunConfig) -> dict[Any, Any]:
-    """Updates of the controls whose value changes; the list of differences follows from their own events."""
+    """Updates of the controls whose value changes, and what differs then."""
     old = view.form.updates(before)
-    return {control: update for control, update in view.form.updates(after).items() if update != old[control]}
+    moved = {control: update for control, update in view.form.updates(after).items() if update != old[control]}
+    return {**moved, **compared(view, after)}
 
 
 def nothing_chosen(view: View) -> dict[Any, Any]:
