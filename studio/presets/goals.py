@@ -28,7 +28,7 @@ RULES = (Rule(("questions", "sorting", "format"), ("thorough",), {"early_stoppin
 OPENAI_GUIDE = "OpenAI's fine-tuning guide, “Iterating on hyperparameters”"
 GOAL_SOURCES = {
     "questions": "As the defaults: 80 steps of 8 rows taught 80 rows of questions in our own trial.",
-    "voice": f"A round fewer, where many answers are good: {OPENAI_GUIDE}.",
+    "voice": f"A round fewer, where many answers are good: {OPENAI_GUIDE}. Unsloth's guide: many rounds cost creativity.",
     "sorting": f"A round more, where one answer is right: {OPENAI_GUIDE}.",
     "format": f"A round more, where one answer is right: {OPENAI_GUIDE}.",
 }

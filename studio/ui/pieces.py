@@ -37,6 +37,19 @@ def show(body: Any, **about: Any) -> dict[str, Any]:
     return gr.update(value=str(esc(body)), **about)
 
 
+def press_js(elem_id: str) -> str:
+    """The script that presses a button as soon as it is there: the one that saves a file appears a moment after the file."""
+    return f"""() => {{
+  let tries = 0;
+  const press = () => {{
+    const button = document.querySelector('#{elem_id}');
+    if (button) button.click();
+    else if (++tries < 40) setTimeout(press, 100);
+  }};
+  setTimeout(press, 100);
+}}"""
+
+
 def held(value: Any) -> gr.JSON:
     """A note, kept by the page, of what it shows. It comes and goes with what it is about.
 

@@ -53,7 +53,7 @@ SPECTRUM_ENERGY = (
 SPECTRUM_LAYERS = "first layer on the left, last on the right"
 SPECTRUM_IN_USE = "in use"
 SPECTRUM_NUMBERS = "Show the numbers"
-SPECTRUM_RULE = "This is a rule of thumb of our own. Size is not the same as usefulness."
+SPECTRUM_RULE = "The reading is a rule of thumb of our own. Size is not the same as usefulness."
 VERDICTS = {
     "nothing": "Nothing was learned: the adapter adds nothing, as at its start.",
     "unclear": "With so few directions their use says nothing about the size.",

@@ -26,8 +26,8 @@ watch('value', () => {
 """
 
 
-def title(found: list[Difference] | None) -> Markup:
-    """The card's title, with how many settings differ; nothing is said while that is unknown."""
+def title(found: list[Difference]) -> Markup:
+    """The card's title, with how many settings differ, where any do."""
     if not found:
         return pieces.head(words.SETTINGS_TITLE)
     count = pieces.count(len(found), "setting")

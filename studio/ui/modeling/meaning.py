@@ -21,13 +21,12 @@ SAVED_BYTES = 4  # a number of the adapter in its file: it is saved in 32 bit
 SQUARE = 64  # pixels of the drawn matrix
 THINNEST = 1.5  # pixels: a strip thinner than that cannot be seen
 LOUDEST = 4.0  # the factor at the end of the drawn scale; alpha at most four times the rank
-SMALL_RANK, LARGE_RANK = (
-    4,
-    64,
-)  # LoRA paper, arXiv:2106.09685, table 6: 1 to 4 do well; rsLoRA, arXiv:2312.03732: instability above
+# Small ranks suffice (LoRA paper, arXiv:2106.09685, section 7.2); Unsloth's LoRA hyperparameters guide names 4 to 128;
+# rsLoRA is for larger ones (arXiv:2312.03732). The bounds are our own rule.
+SMALL_RANK, USUAL_RANK, LARGE_RANK = 4, 32, 64
 MANY_ROWS = 500  # our own rule: fewer are little for a large adapter
-USUAL_ALPHA = (1.0, 2.0)  # alpha by rank: Unsloth's LoRA hyperparameters guide, “equal to the rank, or twice”
-USUAL_RATES = (1e-4, 1e-3)  # ours is 5e-4, the QLoRA paper's 2e-4; half a decade around both, our own rule
+USUAL_ALPHA = (1.0, 2.0)  # alpha by rank: Unsloth's LoRA hyperparameters guide, “LoRA Rank * 1 or 2”
+USUAL_RATES = (1e-4, 1e-3)  # the QLoRA paper's is 2e-4, ours 5e-4; from half of the one to twice the other, our own rule
 OFTEN = 20  # rounds; our own rule, 8 taught 80 rows in our own trial
 MOST_DOTS = 20
 CURVE = (160, 48)  # pixels of the curve
@@ -106,6 +105,8 @@ def rank_sentence(r: int, rows: int) -> str:
         return "Much room, for many and varied rows."
     if r <= SMALL_RANK:
         return "Little room. For a narrow task that is often enough."
+    if r > USUAL_RANK:
+        return "Larger than usual. It helps only where there is much to learn."
     return "The usual size. The LoRA paper found small sizes enough."
 
 

@@ -17,23 +17,12 @@ from studio.presets import MAX_BYTES, Preset, Presets, back_to_default, differen
 from studio.ui import pieces
 from studio.ui import words_model as words
 from studio.ui.form import Form
-from studio.ui.guard import Wiring
+from studio.ui.guard import Wiring, components
 from studio.ui.modeling.differing import DIFFERENCES_JS, listed, title
 from studio.workspace import slug
 
 if TYPE_CHECKING:
     from studio.ui.studio import Studio
-
-# The button that saves the file appears a moment after the file is there; pressing it here makes one click of two
-SAVE_JS = """() => {
-  let tries = 0;
-  const press = () => {
-    const button = document.querySelector('#preset-file');
-    if (button) button.click();
-    else if (++tries < 40) setTimeout(press, 100);
-  };
-  setTimeout(press, 100);
-}"""
 
 
 @dataclass(frozen=True)
@@ -102,13 +91,11 @@ def connect(studio: Studio, view: View, shell: Any, form: Form) -> list[Any]:
         to be drawn after each: `on(event.then, ...)`.
     """
     view = replace(view, form=form)
-    on = Wiring(studio, view, shell)
+    on = partial(Wiring(studio, view, shell), outputs=components(view))  # nothing else of the page is touched
     values = form.inputs
     quiet = {"keep_notice": True, "trigger_mode": "always_last", "queue": False}
     # typing and setting alike: both change what differs
     on(partial(gr.on, [box.change for box in values]), show, values, **quiet)
-    for name in ("goal", "depth"):
-        on(form.controls[name].input, choose_goal_or_depth, values, keep_notice=True)
     for trigger in (shell.panes["model"].select, shell.model_id.change, shell.run_id.change):
         on(trigger, refresh, [view.own, view.run, *values], keep_notice=True)
     on(view.save.click, save, [view.name, *values])
@@ -118,8 +105,9 @@ def connect(studio: Studio, view: View, shell: Any, form: Form) -> list[Any]:
     on(view.really.click, delete, [view.own])
     on(view.keep.click, keep, [])
     made = on(view.export.click, export, [view.own], show_progress_on=view.export)
-    made.success(None, None, None, js=SAVE_JS, show_progress="hidden")
+    made.success(None, None, None, js=pieces.press_js("preset-file"), show_progress="hidden")
     return [
+        *(on(form.controls[name].input, choose_goal_or_depth, values, keep_notice=True) for name in ("goal", "depth")),
         on(view.listed.select, set_back, values, event=True),
         on(view.all_back.click, set_all_back, values),
         on(view.own.input, use, [view.own, *values]),
@@ -131,16 +119,8 @@ def connect(studio: Studio, view: View, shell: Any, form: Form) -> list[Any]:
 
 
 def show(studio: Studio, view: View, shell: Any, *values: Any) -> dict[Any, Any]:
-    """What differs from the defaults, drawn anew; while a setting has a fault, that nothing can be compared."""
-    try:
-        found = differences(view.form.config(values).validate())
-    except ConfigError:
-        return {view.head: pieces.show(title(None)), view.listed: pieces.show(pieces.small(words.FAULTY))}
-    return {
-        view.head: pieces.show(title(found)),
-        view.listed: pieces.show(listed(found)),
-        view.all_back: gr.update(visible=len(found) > 1),
-    }
+    """What differs from the defaults, drawn anew."""
+    return compared(view, view.form.config(values))
 
 
 def choose_goal_or_depth(studio: Studio, view: View, shell: Any, *values: Any) -> dict[Any, Any]:
@@ -248,10 +228,24 @@ def keep(studio: Studio, view: View, shell: Any) -> dict[Any, Any]:
 # ---- what is shown
 
 
+def compared(view: View, config: RunConfig) -> dict[Any, Any]:
+    """What differs from the defaults; while a setting has a fault, that nothing can be compared."""
+    try:
+        found = differences(config.validate())
+    except ConfigError:
+        return {view.head: pieces.show(title([])), view.listed: pieces.show(pieces.small(words.FAULTY))}
+    return {
+        view.head: pieces.show(title(found)),
+        view.listed: pieces.show(listed(found)),
+        view.all_back: gr.update(visible=len(found) > 1),
+    }
+
+
 def setting(view: View, before: RunConfig, after: RunConfig) -> dict[Any, Any]:
-    """Updates of the controls whose value changes; the list of differences follows from their own events."""
+    """Updates of the controls whose value changes, and what differs then."""
     old = view.form.updates(before)
-    return {control: update for control, update in view.form.updates(after).items() if update != old[control]}
+    moved = {control: update for control, update in view.form.updates(after).items() if update != old[control]}
+    return {**moved, **compared(view, after)}
 
 
 def nothing_chosen(view: View) -> dict[Any, Any]:

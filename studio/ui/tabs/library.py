@@ -26,16 +26,6 @@ PICK_JS = """
 element.addEventListener('change', ({target}) => { if (target.type === 'radio') trigger('select', {id: target.value}); });
 watch('value', () => element.querySelectorAll('input').forEach((item) => { item.checked = item.hasAttribute('checked'); }));
 """
-# The button that saves appears a moment after the zip is there; pressing it here makes one click of two
-SAVE_JS = """() => {
-  let tries = 0;
-  const press = () => {
-    const button = document.querySelector('#adapter-zip');
-    if (button) button.click();
-    else if (++tries < 40) setTimeout(press, 100);
-  };
-  setTimeout(press, 100);
-}"""
 
 
 @dataclass(frozen=True)
@@ -131,7 +121,7 @@ def connect(studio: Studio, view: View, shell: Shell) -> None:
         on(own.keep.click, of(kind, leave_it), [own.picked])
         on(own.keep_name.click, of(kind, leave_it), [own.picked])
     made = on(view.make_zip.click, make_zip, [view.runs.picked], concurrency_id="zip", show_progress_on=view.make_zip)
-    made.success(None, None, None, js=SAVE_JS, show_progress="hidden")
+    made.success(None, None, None, js=pieces.press_js("adapter-zip"), show_progress="hidden")
 
 
 def of(kind: str, handler: Callable) -> Callable:

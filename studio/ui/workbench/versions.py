@@ -27,16 +27,6 @@ if TYPE_CHECKING:
 SHOWN = 8  # rows of each kind of change
 KINDS = {"changed": "Changed", "added": "Added", "removed": "Taken out"}
 LONGEST = 400  # letters of a part that stayed as it was
-# The button that saves the file appears a moment after the file is there; pressing it here makes one click of two
-SAVE_JS = """() => {
-  let tries = 0;
-  const press = () => {
-    const button = document.querySelector('#rows-file');
-    if (button) button.click();
-    else if (++tries < 40) setTimeout(press, 100);
-  };
-  setTimeout(press, 100);
-}"""
 
 
 @dataclass(frozen=True)
@@ -80,7 +70,7 @@ def connect(on: Any, view: View, shell: Any) -> None:
     on(own.other.input, compare, [shell.dataset_id, own.other], show_progress_on=own.difference, **here)
     on(own.restore.click, restore, [own.other])
     made = on(own.make.click, make_file, [shell.dataset_id, own.kind], show_progress_on=own.make, **here)
-    made.success(None, None, None, js=SAVE_JS, show_progress="hidden")
+    made.success(None, None, None, js=pieces.press_js("rows-file"), show_progress="hidden")
 
 
 # ---- handlers

@@ -80,6 +80,7 @@ def test_the_numbers_are_those_of_the_core(entry: ModelEntry) -> None:
         (40, {"r": 128}, "More room than 40 rows can fill"),
         (5000, {"r": 128}, "many and varied rows"),
         (40, {"r": 2}, "Little room"),
+        (40, {"r": 48}, "Larger than usual"),
         (40, {"lora_alpha": 4}, "Softer than usual. 16 to 32 is usual"),
         (40, {"lora_alpha": 320}, "Louder than usual"),
         (40, {"learning_rate": 1e-6}, "may learn little"),

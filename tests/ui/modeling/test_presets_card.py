@@ -62,7 +62,7 @@ def test_handlers_change_their_own_parts_and_the_controls_alone(mounted: tuple[c
     view, events = mounted
     own = set(components(view))
     assert set(view.form.inputs) <= own
-    assert len(events) == 4
+    assert len(events) == 6
     for box in (view.own, view.run, view.name):
         assert box.label
     assert own & set(components(page.shell)) == set()
