@@ -15,7 +15,8 @@ from typing import Any
 
 from studio.data.readers.reading import MAX_FILE, MAX_ROWS
 from studio.errors import NotFound, StudioError
-from studio.hub.client import MAX_WORD, answers, check_endpoint, checked_token, is_name, reason
+from studio.hub.client import MAX_WORD, answers, checked_token, is_name, reason
+from studio.hub.places import check_endpoint
 from studio.workspace import Workspace, gib, slug
 
 WHAT = "The data set was not fetched."

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from studio.data.readers.worker.limits import limit
 from studio.hub.child import Refused, kind_of, say, serve
 
 KINDS = ("parquet", "json", "csv", "text", "arrow")
@@ -158,4 +157,4 @@ def kind_in(error: BaseException, job: str) -> str:
 
 
 if __name__ == "__main__":
-    serve({"look": look, "fetch": fetch}, lambda: limit(MEMORY, SECONDS), kind_in)
+    serve({"look": look, "fetch": fetch}, kind_in, memory=MEMORY, seconds=SECONDS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
@@ -33,6 +34,9 @@ CAUSES = {
 
 FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))  # Windows has no quota error
 STATUS = {401: "token", 403: "gated", 404: "missing", 407: "proxy", 429: "rate"}
+
+
+Job = Callable[[dict[str, Any]], None]
 
 
 class Refused(Exception):
@@ -73,21 +77,32 @@ def kind_of(error: BaseException | None, causes: dict[str, str] | None = None) -
     return "ended"
 
 
-def serve(jobs: dict[str, Callable[[dict[str, Any]], None]], limit: Callable[[], None], kind: Callable[..., str]) -> None:
+def serve(jobs: dict[str, Job], kind: Callable[[BaseException, str], str], *, memory: int, seconds: int) -> None:
     """Do what the line of input says, and print what went wrong. The process ends as soon as its parent does.
 
     Args:
-        limit: Bounds this process.
         kind: What an error means, given it and the job's name.
+        memory: The most bytes of data this process may hold.
+        seconds: The most it may compute; waiting for the network does not count.
     """
     request = json.loads(sys.stdin.readline())
     threading.Thread(target=_end_with_parent, daemon=True).start()
     os.chdir(request["home"])
-    limit()
+    _limit(memory, seconds)
     try:
         jobs[request["job"]](request)
     except Exception as error:  # noqa: BLE001 - libraries and strangers' files raise all kinds; the parent words it
         say(error=kind(error, request["job"]), **getattr(error, "more", {}))
+
+
+def _limit(memory: int, seconds: int) -> None:
+    """Bound this process. Where the system has no such limits (Windows), the parent's alone remain."""
+    with contextlib.suppress(ImportError, ValueError, OSError):
+        import resource  # noqa: PLC0415 - not on Windows
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
+        resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
 
 
 def _end_with_parent() -> None:

@@ -18,7 +18,6 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from studio.errors import Stopped, StudioError
 
@@ -44,17 +43,6 @@ def checked_token(token: str, what: str) -> str:
     if len(token) > MAX_WORD or not (token.isascii() and token.isprintable()) or " " in token:
         raise StudioError(what, "The token holds signs that no token has.", "Copy it from the Hub again.")
     return token
-
-
-def check_endpoint(what: str) -> None:
-    """Raise StudioError when `HF_ENDPOINT` is set to something that is no address of a Hub."""
-    address = os.environ.get("HF_ENDPOINT", "")
-    with contextlib.suppress(ValueError):
-        parts = urlsplit(address)
-        if not address or (parts.scheme in ("http", "https") and parts.hostname and parts.port != 0 and parts.username is None):
-            return
-    why = "HF_ENDPOINT, which says where the Hub is, is not an address."
-    raise StudioError(what, why, "Set it to an address such as https://huggingface.co, or unset it.")
 
 
 def reason(kind: str, name: str, thing: str) -> tuple[str, str]:

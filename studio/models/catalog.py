@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import re
-import subprocess
-import sys
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from studio.errors import NotFound, StudioError
 from studio.models.fetch import is_ready, registered_folder
 from studio.models.folder import ModelShape, check_model_folder, refused, shape_of
+from studio.models.hub import FILES
 from studio.models.starter import STARTER, STARTER_CONFIG, STARTER_ID
+from studio.models.template import check_template
 from studio.workspace import Workspace, display_name, read_json, sha256_file, slug, write_json
 
-TEMPLATE_SECONDS = 10.0  # for a template to render one short conversation in a child process
 LICENCE_LINE = re.compile(r"^license:\s*[\"']?([A-Za-z0-9.+_-]{1,40})", re.MULTILINE)
 
 
@@ -141,23 +141,29 @@ class ModelCatalog:
             has_chat_template=True,
         )
 
+    def _place(self, model_id: str, note: dict[str, Any]) -> Path:
+        """Where the model's files lie: beside its note when fetched from the Hub, else in the registered folder."""
+        return self.workspace.folder("models", model_id) / FILES if note.get("origin") == "hub" else Path(note["path"])
+
     def _local(self, model_id: str) -> ModelEntry:
         note = read_json(self.workspace.folder("models", model_id) / "model.json")
-        config, trouble = Path(note["path"]) / "config.json", ""
-        if not config.is_file():
-            trouble = f"Its folder {note['path']} is missing."
-        elif sha256_file(config) != note["config_sha256"]:
+        wanted = note.get("origin") == "hub" and not is_ready(self.workspace, model_id)  # not here yet, or not all of it
+        config, trouble = self._place(model_id, note) / "config.json", ""
+        if not wanted and not config.is_file():
+            trouble = f"Its folder {config.parent} is missing."
+        elif not wanted and sha256_file(config) != note["config_sha256"]:
             trouble = "Its config.json changed since it was added."
+        source = f"From {note['repo']} on the Hub" if note.get("repo") else "A folder on this computer"
         return ModelEntry(
             id=model_id,
             title=note["title"],
-            summary=trouble or f"A folder on this computer ({note['model_type']}).",
+            summary=trouble or f"{source} ({note['model_type']}).",
             licence=note["licence"],
             parameters=note["parameters"],
             shape=ModelShape(**note["shape"]),
-            download_bytes=0,
-            origin="local",
-            ready=not trouble,
+            download_bytes=note["download_bytes"] if wanted else 0,
+            origin=note.get("origin", "local"),
+            ready=not trouble and not wanted,
             context=note["context"],
             has_chat_template=note["has_chat_template"],
             trouble=trouble,
@@ -172,21 +178,3 @@ def _licence(folder: Path) -> str:
     except OSError:
         return ""
     return found.group(1) if found else ""
-
-
-def check_template(folder: Path) -> None:
-    """Render a stranger's chat template once in a child process with limits. Raises StudioError when that goes wrong."""
-    command = [sys.executable, "-m", "studio.models.template_probe", str(folder)]
-    try:
-        done = subprocess.run(
-            command,
-            cwd=Path(__file__).parents[2],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=TEMPLATE_SECONDS,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise refused("Its chat template does not come to an end.", "Pick another model.") from error
-    if done.returncode:
-        raise refused("Its chat template cannot be used safely.", "Pick another model.")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from studio.models.folder import ModelShape
+from studio.workspace import slug
 
 LIST = Path(__file__).parents[2] / "assets" / "models.json"
 
@@ -36,6 +38,11 @@ class Published:
     strengths: str
     settings: dict[str, Any]
     sources: dict[str, str]
+
+
+def hub_id(repo: str) -> str:
+    """The id of a model of the Hub, the same for a name in whatever case: "smollm3-3b-3b44bd"."""
+    return f"{slug(repo.rpartition('/')[2])}-{hashlib.sha256(repo.lower().encode()).hexdigest()[:6]}"
 
 
 @functools.cache
