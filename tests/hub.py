@@ -160,10 +160,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
         """Models whose names hold a text, most downloads first."""
         word = query.get("search", [""])[0].lower()
         models = [known(repo) for (kind, name), repo in self.server.repos.items() if kind == "models" and word in name.lower()]
-        models = [item for item in models if item["pipeline_tag"] == query["pipeline_tag"][0]]
+        models = [item for item in models if item["pipeline_tag"] in query.get("pipeline_tag", [])]
         models.sort(key=lambda item: item["downloads"], reverse=query.get("sort") == ["downloads"])
         other = self.server.elsewhere
-        self.json(models[: int(query["limit"][0])], {"Link": f'<{other.url}/api/models?more=1>; rel="next"'} if other else {})
+        self.json(
+            models[: int(query.get("limit", ["20"])[0])],
+            {"Link": f'<{other.url}/api/models?more=1>; rel="next"'} if other else {},
+        )
 
     def tree(self, repo: Repo, folder: str) -> None:
         inside = {name: data for name, data in repo.files.items() if not folder or name.startswith(f"{folder}/")}

@@ -41,7 +41,7 @@ def ensure(
         repo, revision = hub.source_of(workspace, model_id)
         if not repo:
             return registered_folder(workspace, model_id)
-        folder = hub.fetch(workspace, repo, revision=revision, token=token, progress=progress, stop=stop)
+        folder = hub.bring(workspace, model_id, repo, revision=revision, token=token, progress=progress, stop=stop)
     progress(READY)
     return folder
 

@@ -49,7 +49,11 @@ def fetch(
         StudioError: It cannot be fetched or used; a plain sentence says why.
         Stopped: `stop` said so.
     """
-    model_id = published.hub_id(repo)
+    return bring(workspace, published.hub_id(repo), repo, revision=revision, token=token, progress=progress, stop=stop)
+
+
+def bring(workspace: Workspace, model_id: str, repo: str, *, revision: str, token: str, progress: Report, stop: Stop) -> Path:
+    """`fetch` under an id that was given before: the Hub may have renamed the model since."""
 
     def work(told: Report) -> None:
         told(Progress("download", 0, 1, "Asking the Hub about the model."))

@@ -16,16 +16,14 @@ NO_PORT = {"http": 80, "https": 443}
 
 
 class Client(httpx2.Client):
-    """Says at once what the library would try again for half a minute, without a word: no network, 407, 429 and 5xx."""
+    """Says at once what the library would try again for half a minute, without a word: no answer, 407, 429 and 5xx."""
 
     def send(self, request: httpx2.Request, **options: Any) -> httpx2.Response:
         """Raises Refused with the kind of what went wrong. Other answers are the library's to judge."""
         try:
             response = super().send(request, **options)
-        except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
+        except httpx2.TransportError as error:
             raise Refused(_unreached(request, error)) from error
-        except httpx2.ProxyError as error:
-            raise Refused("proxy") from error
         kind = {407: "proxy", 429: "rate"}.get(response.status_code, "server" if response.status_code >= 500 else "")
         if kind:
             wait = response.headers.get("Retry-After", "")
@@ -54,9 +52,13 @@ def _origin(address: Any) -> tuple[str, str | None, int | None]:
     return address.scheme, address.hostname, address.port or NO_PORT.get(address.scheme)
 
 
-def _unreached(request: httpx2.Request, error: Exception) -> str:
-    """Why no connection came about: the proxy, the certificate, or no network."""
+def _unreached(request: httpx2.Request, error: httpx2.TransportError) -> str:
+    """Why no answer came: the proxy, the certificate, a silent Hub, or no network."""
+    if isinstance(error, httpx2.ProxyError):
+        return "proxy"
+    if isinstance(error, (httpx2.ReadTimeout, httpx2.WriteTimeout)):
+        return "silent"
     if "CERTIFICATE_VERIFY_FAILED" in str(error):
         return "certificate"
     proxied = request.url.scheme in urllib.request.getproxies() and not urllib.request.proxy_bypass(request.url.host)
-    return "proxy" if proxied else "offline"
+    return "proxy" if proxied and isinstance(error, (httpx2.ConnectError, httpx2.ConnectTimeout)) else "offline"

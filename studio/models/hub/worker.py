@@ -31,7 +31,7 @@ MEMORY = 2 * 2**30  # bytes; the libraries and an answer of some MB take a fract
 SECONDS = 6 * 3600  # of computing: a hash takes a second for each GB
 TIMEOUT = 20.0  # seconds for an answer about a model
 TELL = 0.2  # seconds between two lines about how far a fetch is
-CHUNK = 2**18  # bytes written at a time; what a cut can cost
+CHUNK = 2**16  # bytes written at a time: the most that a cut can cost
 TRIES = 3  # attempts in a row that bring nothing
 PAUSE = 1.0  # seconds before the second attempt, twice that before the third
 SHOWN = ("config", "safetensors", "downloads", "likes", "gated", "cardData", "lastModified", "tags", "private")
@@ -170,7 +170,7 @@ class _Fetching:
                     counted = _Counted(handle, self._arrived)
                     http_get(url, counted, resume_size=before, headers=_headers(self.token), expected_size=item.size)
             except (httpx2.TransportError, Refused) as error:
-                if isinstance(error, Refused) and str(error) not in ("offline", "server"):
+                if isinstance(error, Refused) and str(error) not in ("offline", "silent", "server"):
                     raise
                 idle = 0 if _size(part) > before else idle + 1
                 if idle == TRIES:
