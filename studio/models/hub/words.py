@@ -31,7 +31,7 @@ def failure(what: str, line: Line, repo: str, token: bool) -> StudioError:
             "Agree on its page on the Hub, then write your token here.",
         ),
         "consent": (
-            f"“{repo}” is given only to people who agreed to its terms, and the owner of this token has not been let in.",
+            f"“{repo}” is given only to people who agreed to its terms. The owner of this token was not let in.",
             "Agree on its page on the Hub, wait until you are let in, and try again.",
         ),
         "private": (f"This token may not read “{repo}”.", "Give it the right to read this model, or use another one."),
