@@ -101,6 +101,7 @@ def test_a_model_is_fetched_and_can_be_used(hub: FakeHub, workspace: Workspace, 
     assert catalog.folder(ID) == folder and ID in [item.id for item in catalog.entries()]
     tokenizer, model = load_tokenizer(folder), load_base(folder, "none")
     logits = model(**tokenizer("what is red", return_tensors="pt")).logits
+    assert model.name_or_path == REPO
     assert logits.shape[-1] == entry.shape.vocab_size and bool(logits.isfinite().all())
     asked = len(hub.asked)
     started = time.perf_counter()
