@@ -16,7 +16,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -197,7 +197,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return
         data = files[name]
         if self.server.elsewhere and len(data) >= LARGE:
-            self.server.elsewhere.repos["models", repo.name] = repo
+            self.server.elsewhere.repos["models", repo.name] = replace(repo, gated=False)  # whoever was let in was sent there
             self.send_response(302)
             self.send_header("Location", f"{self.server.elsewhere.url}{self.path}")
             self.send_header("Content-Length", "0")

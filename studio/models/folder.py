@@ -99,7 +99,7 @@ def check_model_folder(path: Path | str) -> ModelFacts:
     if shape.parameters > 2 * parameters:
         raise refused("config.json describes a larger model than the weights are.", "Download the model again.")
     _check_tokenizer(folder, names)
-    return ModelFacts(model_type, shape, parameters, weight_bytes, context, _has_template(folder, names))
+    return ModelFacts(model_type, shape, parameters, weight_bytes, context, has_chat_template(folder))
 
 
 def check_settings(folder: Path) -> tuple[str, ModelShape, int]:
@@ -279,7 +279,9 @@ def _check_tokenizer(folder: Path, names: set[str]) -> None:
         raise refused("tokenizer.json is too large.", "Download the model again.")
 
 
-def _has_template(folder: Path, names: set[str]) -> bool:
-    if "chat_template.jinja" in names:
-        return True
-    return "tokenizer_config.json" in names and bool(read_settings(folder / "tokenizer_config.json").get("chat_template"))
+def has_chat_template(folder: Path) -> bool:
+    """Whether the folder of a model says how a conversation is written. Raises StudioError when its settings cannot be read."""
+    settings = folder / "tokenizer_config.json"
+    return (folder / "chat_template.jinja").is_file() or (
+        settings.is_file() and bool(read_settings(settings).get("chat_template"))
+    )

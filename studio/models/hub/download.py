@@ -14,7 +14,7 @@ from typing import Any
 from studio.errors import StudioError
 from studio.hub import places
 from studio.models import published
-from studio.models.folder import ModelFacts, check_model_folder, check_settings
+from studio.models.folder import ModelFacts, check_model_folder, check_settings, has_chat_template
 from studio.models.hub import notes
 from studio.models.hub.client import About, asked, look
 from studio.models.hub.files import RemoteFile, missing
@@ -85,9 +85,9 @@ class _Fetching:
         self.workspace.require_space(needed + ROOM, "for this model")
         # what is small first: nobody waits for gigabytes to learn that the settings cannot be used
         self._bring(partial, [item for item in about.files if not item.weights])
-        self._judge(check_settings, partial)
+        self._judge(_check_small, partial)
         self._bring(partial, [item for item in about.files if item.weights])
-        facts = self._judge(_check_whole, partial)
+        facts = self._judge(check_model_folder, partial)
         notes.settle(self.workspace, self.model_id, about, facts)
         log_differences(about.repo, facts)
 
@@ -142,12 +142,11 @@ def sentence(done: int, total: int, speed: float) -> str:
     return f"{text}, {gib(speed)} a second, about {duration((total - done) / speed)} left."
 
 
-def _check_whole(folder: Path) -> ModelFacts:
-    """What a folder holds. Raises StudioError when it, or its chat template, cannot be used."""
-    facts = check_model_folder(folder)
-    if facts.has_chat_template:
+def _check_small(folder: Path) -> None:
+    """Raise StudioError when a model cannot be used, whatever its weights are."""
+    check_settings(folder)
+    if has_chat_template(folder):
         check_template(folder)
-    return facts
 
 
 def log_differences(repo: str, facts: ModelFacts) -> None:

@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections import namedtuple
+from dataclasses import asdict
 from pathlib import Path
 
 import psutil
@@ -22,7 +23,10 @@ from studio.models import fetch as fetching
 from studio.models import hub as models
 from studio.models.catalog import ModelCatalog
 from studio.models.fetch import ensure, fetch_progress
+from studio.models.hub.client import asked
 from studio.models.hub.download import sentence
+from studio.models.hub.files import part_of
+from studio.models.hub.words import FETCH
 from studio.models.progress import FetchState, Progress
 from studio.models.published import hub_id
 from studio.workspace import Workspace, sha256_file
@@ -103,10 +107,10 @@ def test_a_model_is_fetched_and_can_be_used(hub: FakeHub, workspace: Workspace, 
     logits = model(**tokenizer("what is red", return_tensors="pt")).logits
     assert model.name_or_path == REPO
     assert logits.shape[-1] == entry.shape.vocab_size and bool(logits.isfinite().all())
-    asked = len(hub.asked)
+    count = len(hub.asked)
     started = time.perf_counter()
     assert ensure(workspace, ID) == folder and models.remember(workspace, about) == ID
-    assert time.perf_counter() - started < 0.1 and len(hub.asked) == asked
+    assert time.perf_counter() - started < 0.1 and len(hub.asked) == count
     assert fetch_progress(workspace, ID).phase == "ready"
 
 
@@ -287,18 +291,16 @@ def test_what_arrives_damaged_is_fetched_once_more_and_never_used(
 
 @pytest.mark.long
 def test_a_full_disk_is_said_before_and_while_it_fills(
-    hub: FakeHub, workspace: Workspace, large_files: Files, monkeypatch: pytest.MonkeyPatch
+    hub: FakeHub, workspace: Workspace, large_files: Files, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     hub.add("models", REPO, large_files)
+    about = models.look(REPO)
     if Path("/dev/full").exists():  # a device that has no room for anything
-        about = models.look(REPO)
-        partial = workspace.folder("models", ID) / "partial"
-        partial.mkdir(parents=True)
         weights = next(item for item in about.files if item.name == WEIGHTS)
-        (partial / f"{WEIGHTS}.{weights.sha256[:12]}.part").symlink_to("/dev/full")
+        part_of(tmp_path, weights).symlink_to("/dev/full")
+        request = {"job": "fetch", "repo": REPO, "revision": COMMIT, "folder": str(tmp_path), "cache": str(tmp_path)}
         with pytest.raises(NoSpace, match="The disk became full"):
-            models.fetch(workspace, REPO)
-        models.remove(workspace, ID)
+            list(asked({**request, "files": [list(asdict(weights).values())]}, FETCH, REPO, "", lambda: False))
     size = len(large_files[WEIGHTS])
     free = 500 * 2**20 + size  # without the notes and the small files
     monkeypatch.setattr(shutil, "disk_usage", lambda _: namedtuple("Usage", "total used free")(free, 0, free))
@@ -378,6 +380,7 @@ def test_a_model_that_turns_out_a_trap_is_not_kept(hub: FakeHub, workspace: Work
     hub.add("models", REPO, {**large_files, "chat_template.jinja": template})
     with pytest.raises(StudioError, match="chat template"):
         models.fetch(workspace, REPO)
+    assert WEIGHTS not in hub.served
     assert not list((workspace.root / "models").iterdir())
 
 
