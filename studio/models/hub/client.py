@@ -159,14 +159,14 @@ def _found(item: dict[str, Any]) -> Found:
         trouble = "It brings code to be run, and code of strangers is never run here."
     elif kind not in MODEL_TYPES:
         trouble = f"Its kind ({display_name(kind, 'unknown')}) is not one this app knows."
-    return Found(**_shared(item), likes=int(item["likes"]), parameters=item["parameters"], model_type=kind, trouble=trouble)
+    return Found(**_shared(item), likes=item["likes"], parameters=item["parameters"], model_type=kind, trouble=trouble)
 
 
 def _shared(item: dict[str, Any]) -> dict[str, Any]:
     """The fields that a search result and a look have in common."""
     return {
         "repo": str(item["repo"]),
-        "downloads": int(item["downloads"]),
+        "downloads": item["downloads"],
         "gated": bool(item["gated"]),
         "licence": display_name(item["licence"] or item["tagged"], ""),
         "updated": str(item["updated"]),
@@ -176,7 +176,7 @@ def _shared(item: dict[str, Any]) -> dict[str, Any]:
 def _about(item: dict[str, Any], token: bool) -> About:
     """The worker's answer, checked: names and checksums are what they should be, and config.json is one that can be loaded."""
     repo, files = str(item["repo"]), tuple(RemoteFile(*values) for values in item["files"])
-    plain = {"revision": str(item["revision"]), "parameters": int(item["parameters"] or 0), **_shared(item)}
+    plain = {"revision": str(item["revision"]), "parameters": item["parameters"] or 0, **_shared(item)}
     if not is_name(repo) or not COMMIT.fullmatch(plain["revision"]) or not all(map(_checkable, files)):
         raise failure(LOOK, {"error": "damaged", "file": "The list of its files"}, repo, token)
     about = About(**plain, files=files, closed=str(item["closed"]))

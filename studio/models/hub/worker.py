@@ -67,9 +67,9 @@ def look(request: dict[str, Any]) -> None:
         try:
             about["config"] = _small_json(info.id, info.sha, token)
         except Exception as error:
-            if kind_of(error) != "gated":
+            about["closed"] = kind_in(error, "look")
+            if about["closed"] not in ("gated", "consent"):
                 raise
-            about["closed"] = "consent" if token else "gated"
     say(about=about)
 
 
@@ -81,13 +81,13 @@ def _told(info: Any) -> dict[str, Any]:
         licence = card.get("license_name") or licence
     return {
         "repo": info.id,
-        "downloads": info.downloads or 0,
-        "likes": info.likes or 0,
+        "downloads": int(info.downloads or 0),
+        "likes": int(info.likes or 0),
         "gated": bool(info.gated),
         "private": bool(info.private),
         "licence": ", ".join(map(str, licence)) if isinstance(licence, list) else str(licence or ""),
         "tagged": next((tag[8:] for tag in info.tags or () if tag.startswith("license:")), ""),
-        "parameters": info.safetensors.total if info.safetensors else None,
+        "parameters": int(info.safetensors.total) if info.safetensors else None,
         "updated": info.last_modified.date().isoformat() if info.last_modified else "",
         "config": info.config or {},
     }
