@@ -2,6 +2,8 @@
 
 hub = FakeHub(); hub.add("datasets", "owner/name", {"data/train.jsonl": b"..."}, card={"license": "mit"})
 with hub.serving(): ...  # HF_ENDPOINT=hub.url
+
+Answers are as the client of huggingface_hub 2.4 reads them; what the Hub itself says was not seen from here.
 """
 
 from __future__ import annotations
@@ -12,18 +14,25 @@ import http.server
 import json
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 PIECE = 2**16
+LARGE = 2**15  # bytes from which a model's file is stored by its SHA-256 (Git LFS)
 
 
 @dataclass
 class Repo:
-    """A repository. `gated` wants `token`; `fails` is a status every request gets; `cut` closes files after that many bytes."""
+    """A repository.
+
+    `gated` and `private` want `token`: the one for its files, the other for everything. `fails` is a status every request gets,
+    with `headers`. `cut` closes every file after that many bytes, `cuts` one file at each of these offsets, once. `wrong` sends
+    so many large files with a bit flipped. `whole` knows no ranges. `fields` goes into what is told of a model.
+    """
 
     kind: str
     name: str
@@ -34,10 +43,20 @@ class Repo:
     fails: int = 0
     cut: int | None = None
     delay: float = 0.0
+    private: bool = False
+    headers: dict[str, str] = field(default_factory=dict)
+    cuts: list[int] = field(default_factory=list)
+    wrong: int = 0
+    whole: bool = False
+    fields: dict[str, Any] = field(default_factory=dict)
 
 
 class FakeHub(http.server.ThreadingHTTPServer):
-    """Serves `repos`, sends on what has `moved`, and writes down every request as (method, path, token) in `asked`."""
+    """Serves `repos`, sends on what has `moved`, and writes down every request as (method, path, token) in `asked`.
+
+    Tokens in `refused` are answered with 401. `elsewhere` is another Hub to which large files are sent on, as to a CDN, and which
+    the list of models names as its next page. `served` counts the bytes of each file that were sent.
+    """
 
     daemon_threads = True
 
@@ -46,6 +65,9 @@ class FakeHub(http.server.ThreadingHTTPServer):
         self.repos: dict[tuple[str, str], Repo] = {}
         self.moved: dict[str, str] = {}  # path -> where it is now
         self.asked: list[tuple[str, str, str]] = []
+        self.served: Counter[str] = Counter()
+        self.refused: set[str] = set()
+        self.elsewhere: FakeHub | None = None
 
     @property
     def url(self) -> str:
@@ -91,6 +113,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         path = unquote(urlsplit(self.path).path).strip("/")
         token = self.headers.get("Authorization", "").removeprefix("Bearer ")
         self.server.asked.append((self.command, path, token))
+        if token in self.server.refused:
+            self.refuse(401, "", "Invalid credentials in Authorization header")
+            return
         if path in self.server.moved:
             self.send_response(307)
             self.send_header("Location", f"/{self.server.moved[path]}?{urlsplit(self.path).query}")
@@ -98,17 +123,20 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.end_headers()
             return
         api = path.startswith("api/")
+        if path == "api/models":
+            self.found(parse_qs(urlsplit(self.path).query))
+            return
         rest = path.removeprefix("api/")
         kind = "datasets" if rest.startswith("datasets/") else "models"
         rest = rest.removeprefix(f"{kind}/")
         repo = next(
             (repo for (of, name), repo in self.server.repos.items() if of == kind and f"{rest}/".startswith(f"{name}/")), None
         )
-        if repo is None:
-            self.refuse(401, "RepoNotFound", "Invalid username or password.")
+        if repo is None or (repo.private and token != repo.token):
+            self.refuse(404 if token else 401, "RepoNotFound", "Invalid username or password.")
             return
         if repo.fails:
-            self.refuse(repo.fails)
+            self.refuse(repo.fails, **repo.headers)
             return
         rest = rest.removeprefix(repo.name).strip("/")
         if rest.startswith("resolve/"):
@@ -119,23 +147,25 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.paths(repo, body)
         elif api and rest in ("", f"revision/{COMMIT}", "revision/main"):
             self.about(repo)
+        elif api and rest.startswith("revision/"):
+            self.refuse(404, "RevisionNotFound")
         else:
             self.refuse(404, "EntryNotFound")
 
     def about(self, repo: Repo) -> None:
-        siblings = [{"rfilename": name, "size": len(data), "blobId": git_id(data)} for name, data in repo.files.items()]
+        siblings = [sibling(name, data) for name, data in repo.files.items()]
+        self.json({**known(repo), "sha": COMMIT, "disabled": False, "siblings": siblings})
+
+    def found(self, query: dict[str, list[str]]) -> None:
+        """Models whose names hold a text, most downloads first."""
+        word = query.get("search", [""])[0].lower()
+        models = [known(repo) for (kind, name), repo in self.server.repos.items() if kind == "models" and word in name.lower()]
+        models = [item for item in models if item["pipeline_tag"] in query.get("pipeline_tag", [])]
+        models.sort(key=lambda item: item["downloads"], reverse=query.get("sort") == ["downloads"])
+        other = self.server.elsewhere
         self.json(
-            {
-                "id": repo.name,
-                "sha": COMMIT,
-                "private": False,
-                "gated": "auto" if repo.gated else False,
-                "disabled": False,
-                "tags": [],
-                "cardData": repo.card,
-                "siblings": siblings,
-                "lastModified": "2026-01-01T00:00:00.000Z",
-            }
+            models[: int(query.get("limit", ["20"])[0])],
+            {"Link": f'<{other.url}/api/models?more=1>; rel="next"'} if other else {},
         )
 
     def tree(self, repo: Repo, folder: str) -> None:
@@ -166,42 +196,65 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.refuse(404, "EntryNotFound")
             return
         data = files[name]
-        first, last = span(self.headers.get("Range", ""), len(data))
-        self.send_response(206 if "Range" in self.headers else 200)
+        if self.server.elsewhere and len(data) >= LARGE:
+            self.server.elsewhere.repos["models", repo.name] = replace(repo, gated=False)  # whoever was let in was sent there
+            self.send_response(302)
+            self.send_header("Location", f"{self.server.elsewhere.url}{self.path}")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        ranged = "Range" in self.headers and not repo.whole
+        first, last = span(self.headers.get("Range", "") if ranged else "", len(data))
+        self.send_response(206 if ranged else 200)
         self.send_header("Content-Length", str(last - first))
-        if "Range" in self.headers:
+        if ranged:
             self.send_header("Content-Range", f"bytes {first}-{last - 1}/{len(data)}")
         self.send_header("Accept-Ranges", "bytes")
         self.send_header("ETag", f'"{git_id(data)}"')
         self.send_header("X-Repo-Commit", COMMIT)
         self.end_headers()
         if self.command == "GET":
-            self.write(data[first:last], repo)
+            if repo.wrong and len(data) >= LARGE:
+                repo.wrong -= 1
+                data = bytes([data[0] ^ 1]) + data[1:]
+            self.write(data[first:last], repo, name, first)
 
-    def write(self, data: bytes, repo: Repo) -> None:
+    def write(self, data: bytes, repo: Repo, name: str, first: int) -> None:
+        """The bytes of a file from `first` on, piece by piece."""
         sent = 0
         for start in range(0, len(data), PIECE):
             piece = data[start : start + PIECE]
+            if repo.cuts and first + sent <= repo.cuts[0] < first + sent + len(piece) and len(data) >= LARGE:
+                end = repo.cuts.pop(0) - first - sent
+                self.wfile.write(piece[:end])
+                self.server.served[name] += end
+                self.close_connection = True
+                return
             if repo.cut is not None and sent + len(piece) > repo.cut:
                 self.wfile.write(piece[: max(0, repo.cut - sent)])
                 self.close_connection = True
                 return
             self.wfile.write(piece)
             sent += len(piece)
+            self.server.served[name] += len(piece)
             time.sleep(repo.delay)
 
-    def json(self, value: Any) -> None:
+    def json(self, value: Any, headers: dict[str, str] | None = None) -> None:
         data = json.dumps(value).encode()
         self.send_response(200)
+        for name, text in (headers or {}).items():
+            self.send_header(name, text)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(data)
 
-    def refuse(self, status: int, code: str = "", message: str = "") -> None:
+    def refuse(self, status: int, code: str = "", message: str = "", **headers: str) -> None:
         """An error as the Hub words it: a status and two headers."""
         self.send_response(status)
+        for name, text in headers.items():
+            self.send_header(name.replace("_", "-"), text)
         if code:
             self.send_header("X-Error-Code", code)
         if message:
@@ -211,6 +264,28 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         """Nothing."""
+
+
+def known(repo: Repo) -> dict[str, Any]:
+    """What the Hub tells of a repository in a list and on its own."""
+    return {
+        "id": repo.name,
+        "private": repo.private,
+        "gated": "auto" if repo.gated else False,
+        "tags": [f"license:{repo.card['license']}"] if isinstance(repo.card.get("license"), str) else [],
+        "cardData": repo.card,
+        "lastModified": "2026-01-01T00:00:00.000Z",
+        **({"downloads": 10, "likes": 1, "pipeline_tag": "text-generation"} if repo.kind == "models" else {}),
+        **repo.fields,
+    }
+
+
+def sibling(name: str, data: bytes) -> dict[str, Any]:
+    """A file as it is told with its repository."""
+    large = (
+        {"lfs": {"sha256": hashlib.sha256(data).hexdigest(), "size": len(data), "pointerSize": 134}} if len(data) >= LARGE else {}
+    )
+    return {"rfilename": name, "size": len(data), "blobId": git_id(data), **large}
 
 
 def card_of(card: dict[str, Any]) -> bytes:

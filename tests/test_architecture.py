@@ -18,6 +18,7 @@ FLOORS = {
     "records": 1,
     "workspace": 1,
     "config": 2,
+    "hub": 2,
     "runs": 3,
     "datasets": 3,
     "presets": 3,

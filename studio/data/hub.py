@@ -7,29 +7,18 @@ through its input and is written nowhere.
 
 from __future__ import annotations
 
-import contextlib
-import json
 import os
-import queue
-import re
-import subprocess
-import sys
-import tempfile
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from studio.data.readers.reading import MAX_FILE, MAX_ROWS
-from studio.errors import NotFound, Stopped, StudioError
+from studio.errors import NotFound, StudioError
+from studio.hub.client import MAX_WORD, answers, checked_token, is_name, reason
+from studio.hub.places import check_endpoint
 from studio.workspace import Workspace, gib, slug
 
-ROOT = Path(__file__).parents[2]
-NAME = re.compile(r"[A-Za-z0-9._-]{1,96}(?:/[A-Za-z0-9._-]{1,96})?")
-MAX_WORD = 200  # characters of a config's or a split's name, and of a token
-POLL = 0.1  # seconds between two looks at `stop`
-SILENCE = 120.0  # seconds without a word of the worker, which speaks at least once a batch; the Hub's client retries for 30
 WHAT = "The data set was not fetched."
 
 
@@ -87,9 +76,7 @@ class Hub:
 
     def __init__(self, workspace: Workspace, token: str = "") -> None:
         self.workspace = workspace
-        self._token = (token or os.environ.get("HF_TOKEN", "")).strip()
-        if len(self._token) > MAX_WORD or not (self._token.isascii() and self._token.isprintable()):
-            raise StudioError(WHAT, "The token holds signs that no token has.", "Copy it from the Hub again.")
+        self._token = checked_token(token or os.environ.get("HF_TOKEN", ""), WHAT)
 
     def look(self, name: str, config: str = "", stop: Callable[[], bool] = lambda: False) -> About:
         """What there is to know of a data set; nothing of its rows is fetched.
@@ -156,18 +143,15 @@ class Hub:
 
     def _lines(self, request: dict[str, Any], stop: Callable[[], bool]) -> Iterator[dict[str, Any]]:
         """The worker's lines for a request. Raises what its errors mean."""
-        with (
-            tempfile.TemporaryDirectory(
-                prefix=".staging-hub-", dir=self.workspace.root / "cache", ignore_cleanup_errors=True
-            ) as home,
-            _worker(home) as process,
-        ):
-            _send(process, {**request, "token": self._token, "home": home})
-            for text in _spoken(process, stop):
-                line = _parsed(text)
-                if "error" in line:
-                    raise failure(line["error"], request["name"])
-                yield line
+        check_endpoint(WHAT)
+        return answers(
+            "studio.data.hub_worker",
+            request,
+            token=self._token,
+            home=self.workspace.root / "cache",
+            stop=stop,
+            failure=lambda line: failure(line["error"], request["name"]),
+        )
 
 
 def checked_name(name: str) -> str:
@@ -175,7 +159,7 @@ def checked_name(name: str) -> str:
     text = name.strip() if isinstance(name, str) else ""
     text = text.partition("?")[0].partition("#")[0].rstrip("/")
     text = text.removeprefix("https://").removeprefix("huggingface.co/").removeprefix("datasets/")
-    if not NAME.fullmatch(text) or ".." in text or "--" in text:
+    if not is_name(text):
         raise StudioError(WHAT, "That is not the name of a data set.", "Write it as on its page: owner/name.")
     return text
 
@@ -189,20 +173,13 @@ def word(text: str, what: str) -> str:
 
 def failure(kind: str, name: str) -> StudioError:
     """The sentences for what the worker met."""
-    again = "Try again later."
     small = "Choose a smaller data set, or another part of it."
     other = "Choose another data set, or add its file by hand."
     reasons = {
-        "missing": (f"The Hub has no data set “{name}” that you may see.", "Look whether the name is written as on its page."),
-        "owner": (f"“{name}” is only half a name.", "Write it as on its page: owner/name."),
         "gated": (
             f"“{name}” is given only to people who were let in.",
             "Ask for access on its page, then write your token here.",
         ),
-        "token": ("The Hub does not accept the token.", "Copy it from the Hub again, or leave it empty."),
-        "offline": ("The Hub could not be reached.", "Connect to the internet and try again."),
-        "rate": ("The Hub was asked too often from here.", "Wait a few minutes, then try again."),
-        "server": ("The Hub has a fault of its own.", again),
         "script": (f"“{name}” brings code to be run, and code of strangers is never run here.", other),
         "outside": (f"“{name}” names files that are not its own, and those are not fetched.", other),
         "kind": (f"“{name}” holds no texts in a form this app reads.", other),
@@ -210,87 +187,6 @@ def failure(kind: str, name: str) -> StudioError:
         "empty": (f"“{name}” holds no rows.", other),
         "big": (f"“{name}” is too big for the memory of this computer.", small),
         "damaged": (f"A file of “{name}” cannot be read, or its rows do not fit together.", other),
-        "silent": ("The Hub stopped answering.", again),
-        "ended": ("The fetching ended without a result.", again),
+        "space": ("The disk became full.", "Free some room and try again."),
     }
-    return StudioError(WHAT, *reasons.get(kind, reasons["ended"]))
-
-
-@contextlib.contextmanager
-def _worker(home: str) -> Iterator[subprocess.Popen[str]]:
-    """The worker's process; it is dead at the end of the block."""
-    environment = {name: value for name, value in os.environ.items() if "TOKEN" not in name}
-    environment |= {
-        "HF_HOME": home,
-        "HF_HUB_DISABLE_IMPLICIT_TOKEN": "1",
-        "HF_HUB_DISABLE_TELEMETRY": "1",
-        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-        "HF_UPDATE_DOWNLOAD_COUNTS": "0",
-        "USE_TORCH": "0",  # importing it takes seconds
-        "USE_PARQUET_EXPORT": "0",  # of another server, which HF_ENDPOINT does not move
-    }
-    for name in ("HF_HUB_CACHE", "HF_DATASETS_CACHE", "HUGGINGFACE_HUB_CACHE", "HF_ASSETS_CACHE", "HF_XET_CACHE"):
-        environment.pop(name, None)  # they would lead out of `home`
-    process = subprocess.Popen(
-        [sys.executable, "-m", "studio.data.hub_worker"],
-        cwd=ROOT,
-        env=environment,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        encoding="utf-8",
-    )
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait()
-        for stream in (process.stdin, process.stdout):
-            if stream:
-                with contextlib.suppress(OSError):
-                    stream.close()
-
-
-def _send(process: subprocess.Popen[str], request: dict[str, Any]) -> None:
-    assert process.stdin
-    with contextlib.suppress(BrokenPipeError):
-        process.stdin.write(json.dumps(request) + "\n")
-        process.stdin.flush()
-
-
-def _spoken(process: subprocess.Popen[str], stop: Callable[[], bool]) -> Iterator[str]:
-    """The lines a process prints. Raises Stopped when `stop` says so, StudioError after a long silence."""
-    heard: queue.Queue[str | None] = queue.Queue()
-
-    def listen() -> None:
-        with contextlib.suppress(ValueError, OSError):  # closed while it was read
-            for line in process.stdout or ():
-                heard.put(line)
-        heard.put(None)
-
-    threading.Thread(target=listen, name="studio-hub-listen", daemon=True).start()
-    silent = 0.0
-    while True:
-        if stop():
-            raise Stopped
-        try:
-            line = heard.get(timeout=POLL)
-        except queue.Empty:
-            silent += POLL
-            if silent > SILENCE:
-                raise failure("silent", "") from None
-            continue
-        if line is None:
-            return
-        silent = 0.0
-        yield line
-
-
-def _parsed(text: str) -> dict[str, Any]:
-    """A line of the worker; what a library printed in between counts as nothing."""
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        return {}
-    return value if isinstance(value, dict) else {}
+    return StudioError(WHAT, *(reasons.get(kind) or reason(kind, name, "data set")))

@@ -7,12 +7,9 @@ and only the readers of plain tables in KINDS are used.
 
 from __future__ import annotations
 
-import json
-import os
-import sys
 from typing import Any
 
-from studio.data.readers.worker.limits import limit
+from studio.hub.child import Refused, kind_of, say, serve
 
 KINDS = ("parquet", "json", "csv", "text", "arrow")
 MEMORY = 4 * 2**30  # bytes; a row group of Parquet is unpacked as a whole, and the libraries take 0.5 GB
@@ -21,44 +18,16 @@ BATCH = 1000  # rows
 TIMEOUT = 20.0  # seconds for one answer of the Hub's pages about a data set
 
 CAUSES = {
-    "GatedRepoError": "gated",
-    "RepositoryNotFoundError": "missing",
-    "DisabledRepoError": "missing",
-    "RevisionNotFoundError": "missing",
     "DatasetNotFoundError": "missing",
-    "HFValidationError": "missing",
     "EmptyDatasetError": "empty",
     "DataFilesNotFoundError": "kind",
-    "OfflineModeIsEnabled": "offline",
-    "ConnectError": "offline",
-    "ConnectTimeout": "offline",
-    "ConnectionError": "offline",
-    "NetworkError": "offline",
-    "ReadError": "offline",
-    "RemoteProtocolError": "offline",
-    "ReadTimeout": "silent",
-    "MemoryError": "big",
     "ArrowMemoryError": "big",
     "DatasetGenerationCastError": "damaged",
     "CastError": "damaged",
     "ArrowInvalid": "damaged",
-    "JSONDecodeError": "damaged",
-    "UnicodeDecodeError": "damaged",
     "ParserError": "damaged",
 }
-"""Class of an error -> what it means. Class names, so that nothing is imported to look at one."""
-
-STATUS = {401: "token", 403: "gated", 404: "missing", 429: "rate"}
-
-
-class Refused(Exception):
-    """The data set cannot be used; the message is a key of `hub.failure`."""
-
-
-def say(**values: Any) -> None:
-    """Print one line of JSON."""
-    sys.stdout.write(json.dumps(values) + "\n")
-    sys.stdout.flush()
+"""Class of an error -> what it means, besides those of `child.py`."""
 
 
 def look(request: dict[str, Any]) -> None:
@@ -88,7 +57,7 @@ def look(request: dict[str, Any]) -> None:
     try:
         about |= _parts(info.id, info.sha, request["config"], token, files)
     except Exception as error:
-        if not (about["gated"] and kind_of(error) in ("gated", "missing")):
+        if not (about["gated"] and kind_of(error, CAUSES) in ("gated", "missing")):
             raise
     say(about=about)
 
@@ -176,39 +145,16 @@ def fetch(request: dict[str, Any]) -> None:
     say(done=rows, cut=cut)
 
 
-def kind_of(error: BaseException | None) -> str:
-    """What an error means, from it and what caused it; the first one that says anything counts."""
-    while error is not None:
-        if isinstance(error, Refused):
-            return str(error)
-        status = getattr(getattr(error, "response", None), "status_code", 0)
-        if status == 429:
-            return "rate"
-        for kind in type(error).__mro__:
-            if kind.__name__ in CAUSES:
-                return CAUSES[kind.__name__]
-        if status in STATUS or status >= 500:
-            return STATUS.get(status, "server")
-        error = error.__cause__ or error.__context__
-    return "ended"
-
-
 def _licence(value: Any) -> str:
     """The licence a card names; several are joined."""
     return ", ".join(map(str, value))[:100] if isinstance(value, list) else str(value or "")[:100]
 
 
-def main() -> None:
-    """Do what the line of input says."""
-    request = json.loads(sys.stdin.readline())
-    os.chdir(request["home"])
-    limit(MEMORY, SECONDS)
-    try:
-        {"look": look, "fetch": fetch}[request["job"]](request)
-    except Exception as error:  # noqa: BLE001 - libraries and strangers' files raise all kinds; the parent words it
-        kind = kind_of(error)
-        say(error="damaged" if kind == "ended" and request["job"] == "fetch" else kind)  # Arrow says OSError of a bad file
+def kind_in(error: BaseException, job: str) -> str:
+    """What an error of a job means."""
+    kind = kind_of(error, CAUSES)
+    return "damaged" if kind == "ended" and job == "fetch" else kind  # Arrow says OSError of a bad file
 
 
 if __name__ == "__main__":
-    main()
+    serve({"look": look, "fetch": fetch}, kind_in, memory=MEMORY, seconds=SECONDS)

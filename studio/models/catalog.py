@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import subprocess
-import sys
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -14,11 +12,12 @@ from typing import Any
 from studio.errors import NotFound, StudioError
 from studio.models.fetch import is_ready
 from studio.models.folder import ModelShape, check_model_folder, refused, shape_of
+from studio.models.hub import FILES
 from studio.models.published import Published, find, published
 from studio.models.starter import STARTER, STARTER_CONFIG, STARTER_ID
+from studio.models.template import check_template
 from studio.workspace import Workspace, display_name, read_json, sha256_file, slug, write_json
 
-TEMPLATE_SECONDS = 10.0  # for a template to render one short conversation in a child process
 STARTER_REPO = "HuggingFaceTB/SmolLM2-135M-Instruct"  # whose weights the starter's were made from
 DAMAGED = (KeyError, TypeError, AttributeError)  # what reading a damaged note raises
 LICENCE_LINE = re.compile(r"^license:\s*[\"']?([A-Za-z0-9.+_-]{1,40})", re.MULTILINE)
@@ -172,12 +171,14 @@ class ModelCatalog:
 
     def _place(self, model_id: str, note: dict[str, Any]) -> Path:
         """Where the model's files lie: beside its note when fetched from the Hub, else in the registered folder."""
-        return self._note(model_id).parent / "files" if note.get("origin") == "hub" else Path(note["path"])
+        return self._note(model_id).parent / FILES if note.get("origin") == "hub" else Path(note["path"])
 
     def _noted(self, model_id: str) -> ModelEntry:
         """A model by its note: a registered folder, or one of the Hub that is here, on its way, or was looked at."""
         note = read_json(self._note(model_id))
-        ready, trouble = _state(note, self._place(model_id, note) / "config.json")
+        wanted = note.get("origin") == "hub" and not is_ready(self.workspace, model_id)  # not here yet, or not all of it
+        trouble = "" if wanted else _trouble(note, self._place(model_id, note) / "config.json")
+        ready = not wanted and not trouble
         origin, repo, gated = note.get("origin", "local"), note.get("repo", ""), note.get("gated")
         known = find(repo) if repo else None
         summary = f"From {repo} on the Hugging Face Hub." if repo else f"A folder on this computer ({note['model_type']})."
@@ -201,16 +202,13 @@ class ModelCatalog:
         )
 
 
-def _state(note: dict[str, Any], config: Path) -> tuple[bool, str]:
-    """(ready, what is wrong). A model of the Hub that is not whole here is neither: it can be fetched."""
-    fetched = note.get("origin") == "hub"
-    if fetched and not (note["ready"] and config.is_file()):
-        return False, ""
+def _trouble(note: dict[str, Any], config: Path) -> str:
+    """What is wrong with a model that is on this computer; empty when nothing is."""
     if not config.is_file():
-        return False, f"Its folder {note['path']} is missing."
+        return f"Its folder {config.parent} is missing."
     if sha256_file(config) != note["config_sha256"]:
-        return False, f"Its config.json changed since it was {'fetched' if fetched else 'added'}."
-    return True, ""
+        return f"Its config.json changed since it was {'fetched' if note.get('origin') == 'hub' else 'added'}."
+    return ""
 
 
 def _published(item: Published) -> ModelEntry:
@@ -245,21 +243,3 @@ def _licence(folder: Path) -> str:
     except OSError:
         return ""
     return found.group(1) if found else ""
-
-
-def check_template(folder: Path) -> None:
-    """Render a stranger's chat template once in a child process with limits. Raises StudioError when that goes wrong."""
-    command = [sys.executable, "-m", "studio.models.template_probe", str(folder)]
-    try:
-        done = subprocess.run(
-            command,
-            cwd=Path(__file__).parents[2],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=TEMPLATE_SECONDS,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise refused("Its chat template does not come to an end.", "Pick another model.") from error
-    if done.returncode:
-        raise refused("Its chat template cannot be used safely.", "Pick another model.")

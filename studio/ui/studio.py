@@ -21,7 +21,7 @@ from studio.models.catalog import ModelCatalog
 from studio.models.corrections import Corrections
 from studio.models.fetch import Progress, ensure, fetch_progress
 from studio.models.hardware import compute_dtype
-from studio.models.hub import notes
+from studio.models.hub import remove
 from studio.models.lease import DeviceLease
 from studio.models.token import HubToken
 from studio.records import Example
@@ -192,7 +192,7 @@ class Studio:
             return self.runs.config(live).name if live and self.runs.config(live).model.base_model == model_id else ""
 
         self.engine.close()
-        notes.remove(self.workspace, model_id, user)
+        remove(self.workspace, model_id, user)
 
     def fetch_progress(self, model_id: str) -> Progress | None:
         """How far a fetch is, whichever process does it."""

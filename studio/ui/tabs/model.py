@@ -12,8 +12,7 @@ from markupsafe import Markup
 from studio.config import all_settings
 from studio.errors import StudioError
 from studio.models.hardware import compute_dtype, measured
-from studio.models.hub.client import look
-from studio.models.hub.notes import remember
+from studio.models.hub import look, remember
 from studio.records import Dataset
 from studio.ui import pieces, plan, queue_parts, words
 from studio.ui.form import Form, advanced_names, by_section, control

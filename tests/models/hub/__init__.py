@@ -1,0 +1,1 @@
+"""Models of the Hub, with the real client against a Hub on this machine."""
