@@ -41,6 +41,12 @@ REFUSALS = (
         "peft 0.21: the magnitude is taken when the adapter is made, LoftQ replaces the weights afterwards.",
     ),
     Refusal(
+        {"use_dora": (True,), "quantization": ("int8",)},
+        "DoRA in 8 bit needs a graphics card, and none was found. Choose 4 bit, or turn DoRA off.",
+        "Tried: with peft 0.21.2 and bitsandbytes 0.50.2 the second step on a CPU raises AttributeError.",
+        device="cpu",
+    ),
+    Refusal(
         {"init_lora_weights": ("loftq",)},
         "LoftQ needs a graphics card, and none was found. Choose another start for the adapter.",
         "peft 0.21 asserts CUDA.",
