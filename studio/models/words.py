@@ -12,7 +12,6 @@ from typing import Any
 
 from studio.errors import StudioError
 
-LONGEST = 100  # characters of a word
 MOST = 1000  # words; the setting's 2,000 characters hold no more
 
 
@@ -25,17 +24,13 @@ def extend(tokenizer: Any, text: str) -> dict[int, list[int]]:
     """Add the words a tokenizer does not have as one piece yet. Each is found as a whole word only.
 
     Returns the new ids with the pieces each word was written with before.
-    Raises StudioError where a word would tear one of the tokenizer's own marks apart, or is too long.
+    Raises StudioError where a word would tear one of the tokenizer's own marks apart.
     """
     from tokenizers import AddedToken  # noqa: PLC0415
 
     known = tokenizer.get_vocab()
     fresh = [word for word in words_of(text) if word not in known]
     for word in fresh:
-        if len(word) > LONGEST:
-            raise StudioError(
-                "Training did not start.", f"The new word “{word[:20]}…” is longer than {LONGEST} characters.", "Shorten it."
-            )
         if any(word in mark or mark in word for mark in tokenizer.all_special_tokens):
             raise StudioError(
                 "Training did not start.",

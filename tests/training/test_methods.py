@@ -1,8 +1,7 @@
-"""Ways of training: every combination trains or is refused with its sentence; noise, recomputing and optimizers do what they say."""
+"""Ways of training: each combination trains or is refused with its sentence; noise, recomputing, optimizers do what they say."""
 
 from __future__ import annotations
 
-import itertools
 from pathlib import Path
 from typing import Any
 
@@ -101,7 +100,9 @@ def test_recomputing_keeps_the_stream_between_layers_only(tiny_model: Path, quan
         step = steps_of(model, Extras(recompute=recompute))[which]
         model.train()
         sizes: list[int] = []
-        with torch.autograd.graph.saved_tensors_hooks(lambda item, to=sizes: (to.append(item.numel()), item)[1], lambda item: item):
+        with torch.autograd.graph.saved_tensors_hooks(
+            lambda item, to=sizes: (to.append(item.numel()), item)[1], lambda item: item
+        ):
             loss = loss_of(step, rows)
         kept[recompute], found[recompute] = sum(sizes), gradients(model, loss)
     assert kept[True] < 0.6 * kept[False]
@@ -174,7 +175,9 @@ def test_eight_bit_keeps_a_quarter_of_the_bytes_and_goes_nearly_the_same_way() -
             optimizer.step()
             optimizer.zero_grad()
         ends[name] = (weight - goal).square().mean().item()
-        moments = [item for item in optimizer.state[weight].values() if isinstance(item, torch.Tensor) and item.shape == weight.shape]
+        moments = [
+            item for item in optimizer.state[weight].values() if isinstance(item, torch.Tensor) and item.shape == weight.shape
+        ]
         kept[name] = sum(item.numel() * item.element_size() for item in moments)
     assert kept["adamw"] == 4 * kept["adamw_8bit"] == 4 * 2 * 64 * 128
     assert ends["adamw_8bit"] == pytest.approx(ends["adamw"], rel=0.2)

@@ -18,7 +18,7 @@ CHANGED: dict[str, Any] = {
     **{"num_train_epochs": 4, "learning_rate": 1e-4, "lr_scheduler_type": "linear", "warmup_ratio": 0.1},
     **{"per_device_train_batch_size": 4, "gradient_accumulation_steps": 2, "weight_decay": 0.01, "max_grad_norm": 0.5},
     **{"compute_dtype": "bfloat16", "chat_template": "chatml", "optim": "adamw_8bit", "neftune_noise_alpha": 5.0},
-    **{"gradient_checkpointing": True},
+    **{"gradient_checkpointing": True, "init_lora_weights": "pissa", "new_tokens": "sourdough"},
     **{"evaluations": 5, "early_stopping_patience": 4, "seed": 7},
 }
 
