@@ -28,18 +28,18 @@ def extend(tokenizer: Any, text: str) -> dict[int, list[int]]:
     """
     from tokenizers import AddedToken  # noqa: PLC0415
 
-    known = tokenizer.get_vocab()
-    fresh = [word for word in words_of(text) if word not in known]
+    written = {word: list(tokenizer(word, add_special_tokens=False)["input_ids"]) for word in words_of(text)}
+    fresh = {word: pieces for word, pieces in written.items() if len(pieces) > 1}
+    marks = [str(item) for item in tokenizer.added_tokens_decoder.values() if item.special]
     for word in fresh:
-        if any(word in mark or mark in word for mark in tokenizer.all_special_tokens):
+        if any(word in mark or mark in word for mark in marks):
             raise StudioError(
                 "Training did not start.",
                 f"The new word “{word}” is part of a mark this model needs for itself.",
                 "Take it out of “New words”.",
             )
-    pieces = [list(tokenizer(word, add_special_tokens=False)["input_ids"]) for word in fresh]
     tokenizer.add_tokens([AddedToken(word, single_word=True, normalized=False) for word in fresh])
-    return dict(zip(tokenizer.convert_tokens_to_ids(fresh), pieces, strict=True))
+    return dict(zip(tokenizer.convert_tokens_to_ids(list(fresh)), fresh.values(), strict=True))
 
 
 def make_room(model: Any, ids: Sequence[int]) -> None:
@@ -97,7 +97,7 @@ def indices_of(config: Mapping[str, Any]) -> list[int] | None:
 @contextlib.contextmanager
 def as_base(model: Any) -> Iterator[None]:
     """The model without its adapter for the length of the block, and without the rows of new words."""
-    ids = [item for config in model.peft_config.values() for item in indices_of({**vars(config)}) or []]
+    ids = [item for config in model.peft_config.values() for item in indices_of(vars(config)) or []]
 
     def cut(_module: Any, _inputs: Any, out: Any) -> Any:
         out.logits = out.logits[..., : min(ids)]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from studio.models import adapters, load
+from studio.models import adapters, initial, load
 
 SHAPE = {"r": 4, "lora_alpha": 8, "lora_dropout": 0.0, "target_modules": "all-linear"}
 IDS = torch.arange(3, 35).reshape(2, 16)
@@ -61,11 +61,25 @@ def test_it_starts_as_the_base_and_loads_in_plain_peft_on_the_untouched_base(
     assert torch.equal(answer(PeftModel.from_pretrained(base, tmp_path / "adapter")), answer(model))
 
 
-def test_it_learns_as_pefts_own_pissa_does(tiny_model: Path) -> None:
+def test_it_starts_from_the_strongest_directions(tiny_model: Path) -> None:
+    for layer in initial.lora_layers(started(tiny_model)):
+        first, second = layer.lora_A["default"].weight[:4], layer.lora_B["default"].weight[:, :4]
+        found = (layer.scaling["default"] * second @ first).norm()
+        most = torch.linalg.svdvals(layer.get_base_layer().weight)[:4].norm()
+        assert 0.98 * most < found < 1.001 * most
+
+
+def test_it_learns_as_pefts_own_pissa_does_from_the_same_start(tiny_model: Path) -> None:
     from peft import LoraConfig, get_peft_model
 
     theirs = get_peft_model(plain_base(tiny_model), LoraConfig(**SHAPE, task_type="CAUSAL_LM", init_lora_weights="pissa"))
     mine, plain = started(tiny_model), plain_base(tiny_model)
+    with torch.no_grad():
+        for one, other in zip(initial.lora_layers(theirs), initial.lora_layers(mine), strict=True):
+            first, second = other.lora_A["default"].weight[:4], other.lora_B["default"].weight[:, :4]
+            one.lora_A["default"].weight.copy_(first)
+            one.lora_B["default"].weight.copy_(second)
+            one.get_base_layer().weight.copy_(other.get_base_layer().weight - one.scaling["default"] * second @ first)
     for model in (theirs, mine):
         learn(model)
     moved = (answer(theirs) - answer(plain)).norm()
