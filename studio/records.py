@@ -160,6 +160,7 @@ class RunStatus(Record):
     validation_rows: int = 0
     left_out: int = 0
     compute_dtype: str = ""
+    compute_reason: str = ""
     error: dict[str, str] | None = None
     reading: dict[str, Any] | None = None
     schema_version: int = 1

@@ -8,6 +8,7 @@ import math
 import pytest
 
 from studio.config import RunConfig, all_settings
+from studio.config.combinations import REFUSALS
 from studio.errors import ConfigError
 
 
@@ -44,6 +45,34 @@ def test_a_value_out_of_range_never_passes(name: str, value: object) -> None:
         pytest.skip("any short text is a system prompt")
     with pytest.raises(ConfigError):
         RunConfig().replace(**{name: value}).validate()
+
+
+@pytest.mark.parametrize(
+    ("changes", "word"),
+    [
+        ({"init_lora_weights": "pissa", "quantization": "nf4"}, "PiSSA"),
+        ({"init_lora_weights": "pissa", "quantization": "int8"}, "PiSSA"),
+        ({"init_lora_weights": "loftq", "quantization": "none"}, "LoftQ"),
+        ({"init_lora_weights": "loftq", "quantization": "nf4", "use_dora": True}, "DoRA"),
+    ],
+)
+def test_what_does_not_go_together_is_told_with_the_other_faults(changes: dict[str, object], word: str) -> None:
+    (alone,) = RunConfig().replace(**changes).faults()
+    assert word in alone
+    assert RunConfig().replace(**changes, r=0).faults()[1:] == [alone]
+
+
+def test_what_a_device_rules_out_is_no_fault_of_the_settings() -> None:
+    config = RunConfig().replace(optim="paged_adamw_8bit")
+    assert not config.faults() and not config.device_faults("cuda")
+    assert "graphics card" in config.device_faults("cpu")[0]
+
+
+def test_refusals_are_short_sentences_with_a_source() -> None:
+    names = set(all_settings())
+    for item in REFUSALS:
+        assert set(item.when) <= names and item.source and item.sentence.endswith(".")
+        assert all(len(part.split()) <= 20 for part in item.sentence.replace(": ", ". ").split(". "))
 
 
 def test_booleans_are_not_numbers() -> None:

@@ -55,3 +55,17 @@ class AdapterConfig:
         "Learns size and direction apart. Slower, sometimes better at small ranks.",
         source="arXiv:2402.09353.",
     )
+    init_lora_weights: str = setting(
+        "default",
+        "What it starts from (initialisation)",
+        "PiSSA starts from the model's strongest directions, LoftQ from what 4 bit rounds away. It learns faster at times.",
+        choices=(("default", "Nothing yet"), ("pissa", "PiSSA"), ("loftq", "LoftQ")),
+        source="Starting from no change: LoRA paper, section 4.1. PiSSA: arXiv:2404.02948. LoftQ: arXiv:2310.08659.",
+    )
+    new_tokens: str = setting(
+        "",
+        "New words (tokens)",
+        "One a line. Each becomes one piece of text with a meaning of its own. Slower, and it needs many examples of each.",
+        maximum=2000,
+        source="Empty: every word can be written with the pieces a model has.",
+    )

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from studio.config.adapter import AdapterConfig
+from studio.config.combinations import refusals
 from studio.config.data import DataConfig
 from studio.config.model import ModelConfig
 from studio.config.training import MAX_EPOCHS, TrainingConfig
@@ -37,11 +38,20 @@ class RunConfig:
     schema_version: int = 1
 
     def faults(self) -> list[str]:
-        """Every fault in every section, in the order of the form."""
+        """Every fault in every section, in the order of the form, then what does not go together."""
         found = [fault for name in SECTIONS for fault in faults_of(getattr(self, name))]
+        found += refusals(self.values())
         if not isinstance(self.name, str) or not self.name.strip() or len(self.name) > 80:
             found.append("The run needs a name of at most 80 characters.")
         return found
+
+    def device_faults(self, device: str) -> list[str]:
+        """What cannot be done on this device, "cpu" or "cuda"."""
+        return refusals(self.values(), device=device)
+
+    def values(self) -> dict[str, Any]:
+        """All settings by their plain names (they are unique across the sections)."""
+        return {name: getattr(getattr(self, key), name) for key, owner in SECTIONS.items() for name in settings_of(owner)}
 
     def validate(self) -> Self:
         """Return self, or raise ConfigError that names every fault at once."""

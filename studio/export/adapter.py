@@ -45,7 +45,8 @@ def adapter_zip(run_dir: Path, base: ModelEntry, base_folder: Path | None = None
     if folder is None or not all((folder / name).is_file() for name in ADAPTER_FILES):
         raise StudioError("There is nothing to download.", "This run kept no adapter.", "Train it further first.")
     files = {name: folder / name for name in ADAPTER_FILES}
-    files |= tokenizer_files(base_folder) if base_folder else {}
+    source = folder if (folder / "tokenizer.json").is_file() else base_folder  # its own, where it learned new words
+    files |= tokenizer_files(source) if source else {}
     about = provenance(config, status, base, dataset)
     question = next((sample.prompt for sample in runs.samples(run_dir.name)), "What can you do?")
     texts = {

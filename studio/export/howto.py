@@ -36,7 +36,7 @@ tokenizer = AutoTokenizer.from_pretrained({tokenizer})
 base = AutoModelForCausalLM.from_pretrained(
     BASE,
     dtype=torch.float32,{quantized}
-)
+){room}
 model = PeftModel.from_pretrained(base, ".").eval()
 messages = [{{"role": "user", "content": {question}}}]
 if SYSTEM:
@@ -53,6 +53,9 @@ FOUR_BIT = """
     ),"""
 EIGHT_BIT = """
     quantization_config=BitsAndBytesConfig(load_in_8bit=True),"""
+ROOM = """
+if len(tokenizer) > base.get_input_embeddings().num_embeddings:  # room for the new words
+    base.resize_token_embeddings(len(tokenizer), mean_resizing=False)"""
 QUANTIZED = {"nf4": FOUR_BIT, "int8": EIGHT_BIT, "none": ""}
 
 
@@ -95,6 +98,7 @@ def howto(about: dict[str, Any], question: str, *, tokenizer: bool) -> str:
             tokenizer='"."' if tokenizer else "BASE",
             question=repr(question),
             quantized=quantized,
+            room=ROOM if about["settings"].get("new_tokens") else "",
             more_imports=", BitsAndBytesConfig" if quantized else "",
         )
     )

@@ -15,7 +15,7 @@ from studio.errors import Busy, NotFound, StudioError
 from studio.inference.conversation import check_messages, check_numbers
 from studio.inference.decode import Text, decode, last_only, sampler
 from studio.inference.generate import context_of
-from studio.models import adapters, hardware, load
+from studio.models import adapters, hardware, load, words
 from studio.models.catalog import ModelCatalog
 from studio.models.lease import DeviceLease, give_back_memory
 from studio.runs import RunStore
@@ -49,14 +49,17 @@ class Answer:
 
 @dataclass
 class _Loaded:
-    """What is in memory. `base_key` says which base in which digits, `adapter_key` which version of the adapter."""
+    """What is in memory. `base_key` says which base in which digits, `adapter_key` which version of the adapter.
+
+    `tokenizers`: the base's own under "base", the run's under "tuned"; the same one unless the run brought new words.
+    """
 
     run_id: str
     config: RunConfig
-    base_key: tuple[str, str, str]
+    base_key: tuple[str, ...]
     adapter_key: tuple[int, int]
     model: Any
-    tokenizer: Any
+    tokenizers: dict[str, Any]
 
 
 class ChatEngine:
@@ -96,7 +99,8 @@ class ChatEngine:
             )
         config, status = self.runs.config(run_id), self.runs.status(run_id)
         folder = self.catalog.folder(config.model.base_model)
-        base_key = (str(folder), config.model.quantization, status.compute_dtype)
+        new = config.adapter.new_tokens
+        base_key = (str(folder), config.model.quantization, status.compute_dtype, new)
         adapter_key = _version(adapter)
         before = self._loaded
         if before and (before.run_id, before.base_key, before.adapter_key) == (run_id, base_key, adapter_key):
@@ -106,16 +110,19 @@ class ChatEngine:
         try:
             self._loaded = None
             if before and before.base_key == base_key:
-                base, tokenizer = before.model.unload(), before.tokenizer
+                base, tokenizers = before.model.unload(), before.tokenizers
             else:
                 before = None
                 give_back_memory()
-                tokenizer = load.load_tokenizer(folder)
+                tokenizers = dict.fromkeys(ADAPTERS, load.load_tokenizer(folder))
+                if new:
+                    tokenizers["tuned"] = load.load_tokenizer(folder)
+                    words.extend(tokenizers["tuned"], new)
                 base = load.load_base(folder, config.model.quantization, compute_dtype=_usable_dtype(status.compute_dtype))
                 if load.room_to_unpack(base):
                     load.unpack(base)
             model = adapters.attach_adapter(base, adapter, name=ADAPTERS["tuned"])
-            self._loaded = _Loaded(run_id, config, base_key, adapter_key, model, tokenizer)
+            self._loaded = _Loaded(run_id, config, base_key, adapter_key, model, tokenizers)
         except BaseException:
             before = None
             self._let_go()
@@ -188,25 +195,27 @@ class ChatEngine:
                 raise NotFound("No model is open.", "It was closed to make room.", "Open it again.")
             loaded = self._loaded
             told = loaded.config.data.system_prompt if system_prompt is None else system_prompt
-            prompt = prompt_ids(loaded.tokenizer, messages, system_prompt=told)
-            room = context_of(loaded.model) - len(prompt)
+            prompts = {side: prompt_ids(loaded.tokenizers[side], messages, system_prompt=told) for side in sides}
+            longest = max(map(len, prompts.values()))
+            room = context_of(loaded.model) - longest
             if room < 1:
                 raise StudioError(
                     "The conversation is too long.",
-                    f"It takes {len(prompt)} tokens and this model reads {context_of(loaded.model)}.",
+                    f"It takes {longest} tokens and this model reads {context_of(loaded.model)}.",
                     "Start over, or ask in fewer words.",
                 )
             answers = {side: Answer() for side in sides}
-            # int8 picks its exact columns by looking at the whole batch, and DoRA cannot be mixed: there the base would
-            # not be answering alone
-            together = loaded.config.model.quantization != "int8" and not loaded.config.adapter.use_dora
+            # int8 picks its exact columns by looking at the whole batch, DoRA cannot be mixed, and with new words the sides
+            # read different tokens: there the base would not be answering alone
+            adapter = loaded.config.adapter
+            together = loaded.config.model.quantization != "int8" and not adapter.use_dora and not adapter.new_tokens
 
             def cut() -> bool:
                 return cancel.is_set() or self._closing.is_set() or self._loaded is not loaded
 
             for group in [sides] if together else [(side,) for side in sides]:
                 writing = _Writing(loaded, group, sampler(temperature, seed))
-                for found in writing.run(prompt, min(max_new_tokens, room), cut):
+                for found in writing.run(prompts[group[0]], min(max_new_tokens, room), cut):
                     answers.update(found)
                     yield dict(answers)
             if self._closing.is_set() or self._loaded is not loaded:
@@ -232,14 +241,15 @@ class _Writing:
 
     def run(self, prompt: list[int], most: int, cut: Callable[[], bool]) -> Iterator[dict[str, Answer]]:
         """Yields the sides that changed, and at the end every side, done."""
-        texts = {side: Text(self.loaded.tokenizer) for side in self.sides}
+        tokenizer = self.loaded.tokenizers[self.sides[0]]
+        texts = {side: Text(tokenizer) for side in self.sides}
         answers = {side: Answer() for side in self.sides}
         started = time.perf_counter()
         written = decode(
             _forward(self.loaded, self.sides),
             [prompt] * len(self.sides),
-            stop_ids=stop_tokens(self.loaded.model, self.loaded.tokenizer),
-            pad_id=self.loaded.tokenizer.pad_token_id or 0,
+            stop_ids=stop_tokens(self.loaded.model, tokenizer),
+            pad_id=tokenizer.pad_token_id or 0,
             max_new_tokens=most,
             choose=self.choose,
             device=self.loaded.model.device,
@@ -278,7 +288,7 @@ def _forward(loaded: _Loaded, sides: tuple[str, ...]) -> Callable[..., Any]:
     if sides == ("base",):
 
         def base(rows: list[int], **inputs: Any) -> Any:
-            with model.disable_adapter():  # only around the pass: a reader that leaves must not leave it off
+            with words.as_base(model):  # only around the pass: a reader that leaves must not leave it off
                 return model(**inputs, **extra)
 
         return base

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from studio.errors import StudioError
+from studio.models import initial, words
 from studio.models.folder import read_settings
 from studio.models.load import quiet
 from studio.models.targets import attention_names
@@ -23,33 +25,51 @@ def add_adapter(  # noqa: PLR0913 - the contract's names, all by keyword
     target_modules: str,
     use_rslora: bool,
     use_dora: bool,
+    init_lora_weights: str = "default",
+    new_tokens: Mapping[int, Sequence[int]] | None = None,
     seed: int,
+    folder: Path | None = None,
 ) -> Any:
     """Put a new trainable LoRA adapter (fp32 weights) on a base. The same seed gives the same start.
 
     Args:
         target_modules: "all-linear" or "attention".
+        init_lora_weights: "default", "pissa" (of an unquantized base; it takes twice the rank) or "loftq" (see `initial`).
+        new_tokens: Ids of new words with the pieces each was written with before, as `words.extend` returns them.
         seed: Fixes the random half of the start; the other half is zero, so the model answers as before.
+        folder: The base's folder; only LoftQ needs it.
     Returns:
         A PeftModel in eval mode whose only trainable weights are the adapter's.
     """
     import torch  # noqa: PLC0415
     from peft import LoraConfig, TaskType, get_peft_model  # noqa: PLC0415
 
+    size = {"r": r, "lora_alpha": lora_alpha}
+    if init_lora_weights == "pissa":
+        size = initial.pissa_shape(r, lora_alpha, use_rslora=use_rslora)
+    if new_tokens:
+        words.make_room(model, list(new_tokens))
     config = LoraConfig(
         task_type=TaskType.CAUSAL_LM,
-        r=r,
-        lora_alpha=lora_alpha,
+        **size,
         lora_dropout=lora_dropout,
         target_modules=attention_names(model) if target_modules == "attention" else target_modules,
         use_rslora=use_rslora,
         use_dora=use_dora,
+        trainable_token_indices=words.places(model, list(new_tokens)) if new_tokens else None,
         base_model_name_or_path=model.name_or_path,
     )
     with torch.random.fork_rng(devices=[]), quiet():
         torch.manual_seed(seed)
         # drawn on the CPU whatever the device, so that it is the same everywhere
-        return get_peft_model(model, config).eval()
+        tuned = get_peft_model(model, config).eval()
+        if init_lora_weights == "pissa":
+            initial.start_from_principal(tuned)
+    if init_lora_weights == "loftq":
+        initial.start_from_rounding(tuned, folder)
+    if new_tokens:
+        words.start_rows(tuned, new_tokens)
+    return tuned
 
 
 def attach_adapter(model: Any, folder: Path, *, name: str = "tuned", trainable: bool = False) -> Any:
@@ -58,12 +78,14 @@ def attach_adapter(model: Any, folder: Path, *, name: str = "tuned", trainable: 
     Raises:
         StudioError: The folder is incomplete, could run code, or belongs to another model.
     """
-    check_adapter_folder(folder)
+    new = words.indices_of(check_adapter_folder(folder))
     from peft import PeftModel  # noqa: PLC0415
     from safetensors import SafetensorError  # noqa: PLC0415
 
     try:
         with quiet():
+            if new:
+                words.make_room(model, new)
             if isinstance(model, PeftModel):
                 model.load_adapter(str(folder), adapter_name=name, is_trainable=trainable)
             else:
@@ -87,7 +109,7 @@ def load_adapter(model: Any, folder: Path, *, name: str = "default") -> None:
 
     try:
         loaded = set_peft_model_state_dict(model, load_peft_weights(str(folder), device="cpu"), adapter_name=name)
-        missing = [key for key in loaded.missing_keys if "lora_" in key]
+        missing = [key for key in loaded.missing_keys if "lora_" in key or "trainable_tokens" in key]
     except (SafetensorError, RuntimeError, ValueError, KeyError) as error:
         raise StudioError(
             "Training did not start.", "The earlier adapter does not fit.", "Start from the model itself."
@@ -96,8 +118,8 @@ def load_adapter(model: Any, folder: Path, *, name: str = "default") -> None:
         raise StudioError("Training did not start.", "The earlier adapter does not fit.", "Start from the model itself.")
 
 
-def check_adapter_folder(folder: Path) -> None:
-    """Refuse an adapter that is not plain LoRA in safetensors. Raises StudioError."""
+def check_adapter_folder(folder: Path) -> dict[str, Any]:
+    """The config of an adapter that is plain LoRA in safetensors. Raises StudioError for any other."""
     missing = [name for name in ADAPTER_FILES if not (Path(folder) / name).is_file()]
     config = {} if missing else read_settings(Path(folder) / "adapter_config.json")
     rank = config.get("r")
@@ -107,8 +129,10 @@ def check_adapter_folder(folder: Path) -> None:
         why = "It is not a plain LoRA adapter."
     elif not isinstance(rank, int) or not 1 <= rank <= MAX_RANK:
         why = "Its rank is not a sensible number."
+    elif words.indices_of(config) is None:
+        why = "Its new words are not listed as this app lists them."
     else:
-        return
+        return config
     raise StudioError("The adapter cannot be used.", why, "Train again, or pick another run.")
 
 

@@ -13,6 +13,7 @@ from studio.inference.generate import answer_all
 from studio.models.energy import EnergyMeter
 from studio.models.hardware import gemm_rate_now, memory_now, memory_peak
 from studio.models.load import unpacked
+from studio.models.words import as_base
 from studio.records import Example, RunStatus, StepMetrics, Validation
 from studio.runs import RunStore
 from studio.training.checkpoints import save_adapter
@@ -40,6 +41,7 @@ class Recorder:
         self.checks: set[int] = set()
         self.sampler: Sampler | None = None
         self.model: Any = None
+        self.tokenizer: Any = None  # kept beside the adapter where it brings new words
 
     def update(self, *, now: bool = True, **changes: Any) -> None:
         """Change the status; `now` writes it at once."""
@@ -92,7 +94,7 @@ class Recorder:
         if result.step == 0:
             changes["base_validation_loss"] = result.validation_loss
         if best:
-            save_adapter(self.runs.folder(self.run_id) / "adapter", self.model)
+            save_adapter(self.runs.folder(self.run_id) / "adapter", self.model, self.tokenizer)
             changes |= {
                 "best_step": progress.best_step,
                 "best_validation_loss": progress.best_validation_loss,
@@ -113,10 +115,16 @@ class Recorder:
 
 
 class Sampler:
-    """Asks the same prompts at checkpoints, within a share of the run's time."""
+    """Asks the same prompts at checkpoints, within a share of the run's time.
 
-    def __init__(self, model: Any, tokenizer: Any, prompts: Sequence[str], system_prompt: str, stop: Callable[[], bool]) -> None:
-        self.model, self.tokenizer, self.prompts = model, tokenizer, list(prompts)
+    Args:
+        tokenizers: The base model's and the tuned one's; the same unless new words are learned.
+    """
+
+    def __init__(
+        self, model: Any, tokenizers: tuple[Any, Any], prompts: Sequence[str], system_prompt: str, stop: Callable[[], bool]
+    ) -> None:
+        self.model, self.tokenizers, self.prompts = model, tokenizers, list(prompts)
         self.system_prompt, self.stop = system_prompt, stop
         self.spent = 0.0
         self.seconds_each = 0.0
@@ -147,10 +155,10 @@ class Sampler:
     def _answer(self, recorder: Recorder, step: int, *, last: bool) -> bool:
         """Answer the prompts with what is learned by now, at step 0 with the base model. False when it was cut short."""
         started = time.monotonic()
-        with unpacked(self.model), contextlib.nullcontext() if step else self.model.disable_adapter():
+        with unpacked(self.model), contextlib.nullcontext() if step else as_base(self.model):
             answers = answer_all(
                 self.model,
-                self.tokenizer,
+                self.tokenizers[step > 0],
                 [[{"role": "user", "content": prompt}] for prompt in self.prompts],
                 system_prompt=self.system_prompt,
                 max_new_tokens=SAMPLE_TOKENS,

@@ -56,7 +56,9 @@ def _moments(parameters: dict[str, torch.nn.Parameter], optimizer: torch.optim.O
     tensors = {}
     for name, item in parameters.items():
         for key, value in optimizer.state.get(item, {}).items():
-            tensors[f"{name}::{key}"] = torch.as_tensor(value).detach().cpu().contiguous()
+            # a copy of each, since the 8-bit optimizer's tables are one tensor for all and a file holds a tensor once
+            shared = key.startswith("qmap")
+            tensors[f"{name}::{key}"] = torch.as_tensor(value.clone() if shared else value).detach().cpu().contiguous()
     return tensors
 
 
@@ -114,10 +116,15 @@ def restore(path: Path, model: torch.nn.Module, optimizer: torch.optim.Optimizer
     for name, item in parameters.items():
         if name in moments:
             optimizer.state[item] = {
-                kind: value if kind == "step" else value.to(item.device) for kind, value in moments[name].items()
+                kind: _count(value) if kind == "step" else value.to(item.device) for kind, value in moments[name].items()
             }
     set_random_states(load_file(path / "rng.safetensors"))
     return read_json(path / "state.json")
+
+
+def _count(step: torch.Tensor) -> torch.Tensor | int:
+    """How often a weight was changed: PyTorch counts in a float tensor, bitsandbytes in a plain number."""
+    return step if step.is_floating_point() else int(step)
 
 
 def prune(folder: Path, *, keep: int = KEPT, spare: Sequence[Path] = ()) -> None:
@@ -129,11 +136,17 @@ def prune(folder: Path, *, keep: int = KEPT, spare: Sequence[Path] = ()) -> None
         shutil.rmtree(path, ignore_errors=True)
 
 
-def save_adapter(folder: Path, model: Any) -> None:
-    """Write the adapter as plain PEFT files. The first time the folder appears whole; later only the weights are replaced."""
+def save_adapter(folder: Path, model: Any, tokenizer: Any = None) -> None:
+    """Write the adapter as plain PEFT files. The first time the folder appears whole; later its files are replaced one by one.
+
+    Args:
+        tokenizer: Written beside the adapter, where it brings new words.
+    """
     staging = folder.with_name(f".staging-adapter-{secrets.token_hex(3)}")
     try:
         adapters.save_adapter(model, staging)
+        if tokenizer is not None:
+            tokenizer.save_pretrained(str(staging))
         sync_tree(staging)
         if folder.exists():
             for path in staging.iterdir():

@@ -14,7 +14,8 @@ from typing import Any
 
 from studio.config import RunConfig
 from studio.datasets import DatasetStore
-from studio.errors import Busy, Stopped, StudioError
+from studio.errors import Busy, ConfigError, Stopped, StudioError
+from studio.models import hardware
 from studio.models.catalog import ModelCatalog
 from studio.models.fetch import Progress as FetchProgress
 from studio.models.fetch import ensure
@@ -155,6 +156,8 @@ def _train(
     from studio.training.callbacks import Recorder  # noqa: PLC0415 - imports torch and transformers, which takes seconds
 
     recorder = holder.recorder = Recorder(runs, run_id, holder.first)
+    if faults := config.device_faults(hardware.device()):
+        raise ConfigError(faults)
     recorder.update(phase="fetching", detail="Looking for the model.")
     folder = _fetch(workspace, catalog, config, holder, stop)
     with _device(workspace, config, recorder, stop):

@@ -25,6 +25,7 @@ from studio.training.faults import (
     is_out_of_memory,
     too_little_memory,
 )
+from studio.training.optimizers import make_optimizer
 from studio.training.plan import Plan, check_steps, learned_tokens
 from studio.training.ranks import Ranks
 
@@ -38,6 +39,8 @@ class Recipe:
 
     `early_stopping_patience`: checks without a new best after which the run ends; 0 never.
 
+    `optim` names the optimizer (see `make_optimizer`).
+
     `chance_loss` is the loss of guessing blindly, ln(vocabulary); see `BLIND_STEPS`.
     """
 
@@ -47,6 +50,7 @@ class Recipe:
     weight_decay: float
     max_grad_norm: float
     evaluations: int
+    optim: str = "adamw"
     early_stopping_patience: int = 0
     chance_loss: float = math.inf
     checkpoint_seconds: float = 60.0
@@ -110,9 +114,7 @@ class Loop:
         self.model, self.accelerator, self.step, self.ranks = model, accelerator, step, ranks
         self.recipe, self.plan, self.listener = recipe, plan, listener
         self.parameters = list(checkpoints.trainable(model).values())
-        # the schedule asks for this name where it does not begin at its start
-        group = {"params": self.parameters, "initial_lr": recipe.learning_rate}
-        self.optimizer = torch.optim.AdamW([group], lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True)
+        self.optimizer = make_optimizer(recipe.optim, self.parameters, recipe.learning_rate, recipe.weight_decay)
         # its first and last rate are 0: between them lie as many as there are steps, so that each one learns
         self.scheduler = get_scheduler(
             recipe.lr_scheduler_type,

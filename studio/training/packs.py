@@ -54,14 +54,20 @@ class Pack:
     rows: int
 
     @property
+    def lengths(self) -> torch.Tensor:
+        """Tokens of the row each token belongs to, [packed tokens]. Only of a pack whose rows share nothing."""
+        starts = torch.cat([(self.positions == 0).nonzero().flatten(), self.positions.new_tensor([len(self.positions)])])
+        return starts.diff().repeat_interleave(starts.diff())
+
+    @property
     def computed(self) -> int:
         """Tokens that go through the model."""
         return self.input_ids.numel()
 
 
-def make_pack(rows: Sequence[Encoded], device: Any = "cpu") -> Pack:
-    """Lay rows end to end, longest first."""
-    prefix = shared_prefix(rows) if len(rows) > 1 else 0
+def make_pack(rows: Sequence[Encoded], device: Any = "cpu", *, share: bool = True) -> Pack:
+    """Lay rows end to end, longest first. Without `share` each row keeps its own opening."""
+    prefix = shared_prefix(rows) if share and len(rows) > 1 else 0
     prefix = prefix if prefix >= SHORTEST_PREFIX else 0
     ordered = sorted(rows, key=lambda row: len(row.input_ids), reverse=True)
     ids, positions = list(ordered[0].input_ids[:prefix]), list(range(prefix))

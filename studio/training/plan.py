@@ -61,12 +61,12 @@ def by_rows(rows: Sequence[Encoded], batch: int) -> list[list[Encoded]]:
     return [ordered[start : start + batch] for start in range(0, len(ordered), batch)]
 
 
-def by_tokens(rows: Sequence[Encoded], budget: int) -> list[list[Encoded]]:
-    """Rows in packs of at most `budget` tokens to compute, the opening all rows share counted once a pack.
+def by_tokens(rows: Sequence[Encoded], budget: int, *, share: bool = True) -> list[list[Encoded]]:
+    """Rows in packs of at most `budget` tokens to compute, with `share` the opening all rows share counted once a pack.
 
     A row longer than the budget is a pack of its own. How rows are split never changes the gradient, only the memory.
     """
-    prefix = shared_prefix(rows) if len(rows) > 1 else 0
+    prefix = shared_prefix(rows) if share and len(rows) > 1 else 0
     packs: list[list[Encoded]] = []
     room = 0
     for row in sorted(rows, key=lambda row: len(row.input_ids), reverse=True):

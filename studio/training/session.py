@@ -19,7 +19,7 @@ from studio.config import RunConfig
 from studio.data.token_cache import TokenRows, encode_cached
 from studio.datasets import DatasetStore
 from studio.errors import Stopped, StudioError
-from studio.models import adapters, hardware, load
+from studio.models import adapters, hardware, load, words
 from studio.models.catalog import ModelCatalog
 from studio.models.folder import ModelShape
 from studio.models.memory import adapter_parameters, body_operations, head_operations
@@ -32,6 +32,7 @@ from studio.training.loop import Loop, Recipe
 from studio.training.pace import Pace
 from studio.training.plan import Plan, check_steps
 from studio.training.ranks import Ranks
+from studio.training.step import Extras
 
 PROMPT_ROWS = 2000  # the sample questions come from among the first so many
 
@@ -64,11 +65,15 @@ def train_on_device(
     training = config.training
     ranks = Ranks()
     folder = ranks.agree(folder)
-    dtype = ranks.agree(recorder.status.compute_dtype or hardware.compute_dtype())
+    dtype, reason = ranks.agree(_number_format(config, recorder.status))
+    log.info("%s: %s", dtype, reason)
     recorder.update(phase="tokenising", detail="Reading your examples and loading the model.")
-    tokenizer = load.load_tokenizer(folder)
+    base_tokenizer, tokenizer, new = _tokenizers(config, folder)
+    if config.adapter.new_tokens:
+        log.info("%d new words; any others the model has as one piece already", len(new))
+    recorder.tokenizer = tokenizer if new else None
     with ThreadPoolExecutor(1, "load", initializer=ranks.take_device) as beside:
-        loading = beside.submit(_model, config, folder, dtype)
+        loading = beside.submit(_model, config, folder, dtype, new)
         train, validation = (_encoded(runs, config, tokenizer, split) for split in ("train", "validation"))
         missed = train.left_out + validation.left_out
         if ranks.first:
@@ -98,29 +103,52 @@ def train_on_device(
     torch.manual_seed(training.seed)
     if start := runs.start_adapter(run_id):
         adapters.load_adapter(model, start)
-    recorder.sampler = Sampler(model, tokenizer, _prompts(runs, config), config.data.system_prompt, stop)
+    recorder.sampler = Sampler(model, (base_tokenizer, tokenizer), _prompts(runs, config), config.data.system_prompt, stop)
     recorder.pace = _pace(ModelCatalog(runs.workspace).get(config.model.base_model).shape, config, train)
     recorder.model = model
     AcceleratorState._reset_state()  # a process keeps the first run's precision and refuses another; one run trains at a time
     accelerator = Accelerator(cpu=not torch.cuda.is_available(), mixed_precision="bf16" if dtype == "bfloat16" else "no")
-    step, reason = choose_step(
+    step, chosen = choose_step(
         model,
         accelerator,
         longest=max(train.longest, validation.longest),
         batch=training.per_device_train_batch_size,
         pad_id=tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id,
         tokens=config.token_budget(),
+        extras=Extras(training.gradient_checkpointing, training.neftune_noise_alpha),
     )
-    log.info("%s", reason)
+    log.info("%s", chosen)
     loop = Loop(model, accelerator, step, _recipe(config, model), plan, recorder, ranks)
     saved = _take_up(runs, run_id, loop, recorder, ranks)
     log.info(
         "%s, %s, %d rows, %d steps, %s", config.model.base_model, config.model.quantization, len(train), plan.total_steps, dtype
     )
-    recorder.update(phase="checking" if not saved else "learning", state="running", compute_dtype=dtype, detail="")
+    recorder.update(
+        phase="checking" if not saved else "learning", state="running", compute_dtype=dtype, compute_reason=reason, detail=""
+    )
     finished = loop.run(train, validation, runs.folder(run_id) / "checkpoints", stop)
     recorder.update(phase="saving", detail="Saving.")
     return finished
+
+
+def _number_format(config: RunConfig, status: RunStatus) -> tuple[str, str]:
+    """The number format to compute in, and why. A run that goes on keeps the one it began with."""
+    if config.model.compute_dtype != "auto":
+        return config.model.compute_dtype, "Chosen in the settings."
+    if status.compute_dtype:
+        return status.compute_dtype, status.compute_reason
+    if hardware.device() == "cuda":
+        return hardware.compute_dtype(), "The 16-bit format this graphics card computes in by itself."
+    return hardware.compute_dtype(), "The faster of float32 and bfloat16, measured on this computer."
+
+
+def _tokenizers(config: RunConfig, folder: Path) -> tuple[Any, Any, dict[int, list[int]]]:
+    """The base's tokenizer, the one this run learns with, and the new words in which they differ (see `words.extend`)."""
+    base = load.load_tokenizer(folder)
+    if not config.adapter.new_tokens.strip():
+        return base, base, {}
+    tokenizer = load.load_tokenizer(folder)
+    return base, tokenizer, words.extend(tokenizer, config.adapter.new_tokens)
 
 
 def _encoded(runs: RunStore, config: RunConfig, tokenizer: Any, split: str) -> TokenRows:
@@ -154,10 +182,11 @@ def _list_left_out(runs: RunStore, run_id: str, missed: list[Any]) -> None:
         runs.event(run_id, "left out", f"{len(missed)} rows were left out; left_out.jsonl names each with its reason.")
 
 
-def _model(config: RunConfig, folder: Path, dtype: str) -> Any:
+def _model(config: RunConfig, folder: Path, dtype: str, new: dict[int, list[int]]) -> Any:
     """The base with a new adapter."""
     base = load.load_base(folder, config.model.quantization, compute_dtype=dtype)
-    return adapters.add_adapter(base, **asdict(config.adapter), seed=config.training.seed)
+    shape = asdict(config.adapter) | {"new_tokens": new}
+    return adapters.add_adapter(base, **shape, seed=config.training.seed, folder=folder)
 
 
 def _recipe(config: RunConfig, model: Any) -> Recipe:
@@ -168,6 +197,7 @@ def _recipe(config: RunConfig, model: Any) -> Recipe:
         warmup_ratio=training.warmup_ratio,
         weight_decay=training.weight_decay,
         max_grad_norm=training.max_grad_norm,
+        optim=training.optim,
         evaluations=training.evaluations,
         early_stopping_patience=training.early_stopping_patience,
         chance_loss=math.log(model.get_base_model().config.get_text_config().vocab_size),

@@ -17,7 +17,7 @@ from studio.data.encode import prompt_ids
 from studio.errors import Busy, NotFound, StudioError
 from studio.inference import engine as engine_module
 from studio.inference.engine import Answer, ChatEngine
-from studio.models import adapters, load
+from studio.models import adapters, load, words
 from studio.models.catalog import ModelCatalog
 from studio.models.lease import DeviceLease
 from studio.runs import RunStore
@@ -32,7 +32,8 @@ def make_run(workspace: Workspace, *, base: str = "tiny", strength: float = 0.05
     config = RunConfig(name="run").replace(**({"base_model": base, "quantization": "none", "r": 4} | changes))
     run_id = runs.create(config)
     base_model = load.load_base(ModelCatalog(workspace).folder(base), config.model.quantization)
-    model = adapters.add_adapter(base_model, **asdict(config.adapter), seed=seed)
+    new = words.extend(load.load_tokenizer(ModelCatalog(workspace).folder(base)), config.adapter.new_tokens)
+    model = adapters.add_adapter(base_model, **(asdict(config.adapter) | {"new_tokens": new}), seed=seed)
     torch.manual_seed(seed)
     with torch.no_grad():
         for name, item in model.named_parameters():
@@ -95,6 +96,28 @@ def test_the_base_side_is_a_fresh_base_and_the_tuned_side_is_not(tiny_workspace:
         # the head over the last position only, as the engine asks for it: another number of rows rounds differently
         fresh = load.load_base(folder, quantization)(input_ids=torch.tensor([ids]), logits_to_keep=1).logits[0, -1].float()
     assert torch.equal(engine.base_logits(ids), fresh)
+
+
+def test_new_words_are_read_by_the_tuned_side_and_unknown_to_the_base(tiny_workspace: Workspace, engine: ChatEngine) -> None:
+    run_id = make_run(tiny_workspace, new_tokens="Quarkbrot", quantization="none")
+    folder, asked = ModelCatalog(tiny_workspace).folder("tiny"), [{"role": "user", "content": "what is Quarkbrot"}]
+    engine.open(run_id)
+    both = last(engine.stream(asked, sides=("base", "tuned"), max_new_tokens=12))
+    base, tokenizer = load.load_base(folder, "none"), load.load_tokenizer(folder)
+    ids = prompt_ids(tokenizer, asked)
+    made = base.generate(input_ids=torch.tensor([ids]), max_new_tokens=12, do_sample=False)
+    assert both["base"].text == tokenizer.decode(made[0, len(ids) :], skip_special_tokens=True).rstrip("\ufffd")
+    (new,) = words.extend(tokenizer, "Quarkbrot")
+    assert new in prompt_ids(tokenizer, asked)
+    model = adapters.attach_adapter(base, RunStore(tiny_workspace).adapter(run_id))
+    ids = prompt_ids(tokenizer, asked)
+    made = model.generate(input_ids=torch.tensor([ids]), max_new_tokens=12, do_sample=False)
+    assert both["tuned"].text == tokenizer.decode(made[0, len(ids) :], skip_special_tokens=True).rstrip("\ufffd")
+    other = make_run(tiny_workspace, quantization="none")
+    engine.open(other)
+    ids = prompt_ids(load.load_tokenizer(folder), ASKED)
+    fresh = load.load_base(folder, "none")(input_ids=torch.tensor([ids]), logits_to_keep=1).logits[0, -1].float()
+    assert torch.equal(engine.base_logits(ids), fresh), "the next run's base has no room for words it does not know"
 
 
 @pytest.mark.slow

@@ -10,14 +10,15 @@ import torch
 
 from studio.errors import StudioError
 from studio.training import checkpoints
+from studio.training.optimizers import make_optimizer
 
 
 class Small(torch.nn.Module):
     """A frozen layer and two that learn, with dropout so that random states matter."""
 
-    def __init__(self) -> None:
+    def __init__(self, width: int = 6) -> None:
         super().__init__()
-        self.frozen, self.a, self.b = (torch.nn.Linear(6, 6) for _ in range(3))
+        self.frozen, self.a, self.b = (torch.nn.Linear(width, width) for _ in range(3))
         self.frozen.requires_grad_(False)
         self.dropout = torch.nn.Dropout(0.5)
 
@@ -25,16 +26,16 @@ class Small(torch.nn.Module):
         return self.b(self.dropout(torch.relu(self.a(self.frozen(x)))))
 
 
-def made() -> tuple[Small, torch.optim.Optimizer]:
+def made(optim: str = "adamw") -> tuple[Small, torch.optim.Optimizer]:
     torch.manual_seed(0)
-    model = Small()
-    return model, torch.optim.AdamW(checkpoints.trainable(model).values(), lr=0.01, fused=True)
+    model = Small(6 if optim == "adamw" else 64)  # 8 bit begins at 4,096 numbers; the biases stay below
+    return model, make_optimizer(optim, list(checkpoints.trainable(model).values()), 0.01, 0.0)
 
 
 def train(model: Small, optimizer: torch.optim.Optimizer, steps: int) -> list[float]:
     losses = []
     for _ in range(steps):
-        loss = model(torch.randn(4, 6)).square().mean()
+        loss = model(torch.randn(4, model.a.in_features)).square().mean()
         loss.backward()
         optimizer.step()
         optimizer.zero_grad()
@@ -42,12 +43,13 @@ def train(model: Small, optimizer: torch.optim.Optimizer, steps: int) -> list[fl
     return losses
 
 
-def test_going_on_from_a_checkpoint_is_bit_equal(tmp_path: Path) -> None:
-    model, optimizer = made()
+@pytest.mark.parametrize("optim", ["adamw", "adamw_8bit"])
+def test_going_on_from_a_checkpoint_is_bit_equal(tmp_path: Path, optim: str) -> None:
+    model, optimizer = made(optim)
     train(model, optimizer, 5)
     path = checkpoints.save(tmp_path / "c", model, optimizer, {"step": 5, "note": 0.1 + 0.2})
     expected = train(model, optimizer, 5)
-    other, fresh = made()
+    other, fresh = made(optim)
     state = checkpoints.restore(path, other, fresh)
     assert state["step"] == 5 and state["note"] == 0.1 + 0.2
     assert train(other, fresh, 5) == expected

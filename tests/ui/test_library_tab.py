@@ -197,6 +197,17 @@ def test_a_local_base_gets_its_own_words(studio: Studio) -> None:
     assert len(re.findall(r"```python\n(.*?)```", text, re.S)) == 1
 
 
+def test_the_zip_of_new_words_holds_their_tokenizer_and_makes_room_for_them(studio: Studio) -> None:
+    run_id = make_run(studio, settings={"new_tokens": "Quarkbrot"})
+    (studio.runs.adapter(run_id) / "tokenizer.json").write_text("{}")
+    with zipfile.ZipFile(adapter_zip(studio.runs.folder(run_id), studio.catalog.get("starter"))) as archive:
+        text = archive.read("HOW-TO.md").decode()
+        assert archive.read("tokenizer.json") == b"{}"
+    block = re.findall(r"```python\n(.*?)```", text, re.S)[1]
+    ast.parse(block)
+    assert block.index("resize_token_embeddings") < block.index("PeftModel.from_pretrained")
+
+
 def test_a_run_without_an_adapter_gives_no_zip(studio: Studio) -> None:
     run_id = make_run(studio, adapter=False)
     with pytest.raises(StudioError, match="nothing to download"):

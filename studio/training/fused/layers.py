@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
 from bitsandbytes.nn import Linear4bit
+from torch.utils.checkpoint import checkpoint
 
 from studio.models.hardware import trim
 from studio.training.fused import functions, kernels
 from studio.training.fused.attention import Attention, Heads
 from studio.training.fused.group import ADAPTER, Group
+from studio.training.noise import add_noise
 from studio.training.packs import Pack
 
 LAYER_PARTS = {"self_attn", "mlp", "input_layernorm", "post_attention_layernorm", "resid_attn_dropout", "resid_mlp_dropout"}
@@ -39,7 +42,10 @@ class Layer:
 
 @dataclass(frozen=True)
 class Decoder:
-    """A causal language model whose layers run over packs."""
+    """A causal language model whose layers run over packs.
+
+    With `recompute` each layer keeps its input alone and is computed again for the gradient (arXiv:1604.06174).
+    """
 
     embedding: torch.nn.Module
     rotary: torch.nn.Module
@@ -47,20 +53,28 @@ class Decoder:
     norm: tuple[torch.Tensor, float]
     head: torch.nn.Linear
     lean: bool
+    recompute: bool = False
 
     @property
     def groups(self) -> list[Group]:
         """All groups, in order."""
         return [group for item in self.layers for group in (item.query_key_value, item.output, item.gate_up, item.down)]
 
-    def loss_sum(self, pack: Pack) -> torch.Tensor:
-        """Summed negative log-likelihood of the pack's learned tokens, in nats: a float32 scalar with a gradient."""
+    def loss_sum(self, pack: Pack, *, noise: float = 0.0) -> torch.Tensor:
+        """Summed negative log-likelihood of the pack's learned tokens, in nats: a float32 scalar with a gradient.
+
+        Args:
+            noise: The alpha of `add_noise`; above 0 the pack must share no opening.
+        """
         for group in self.groups:
             group.refresh()
         hidden = self.embedding(pack.input_ids)
+        if noise:
+            hidden = add_noise(hidden, pack.lengths, noise)
         cos, sin = (item[0, :, None] for item in self.rotary(hidden[None], position_ids=pack.positions[None]))
+        run = partial(checkpoint, self._layer, use_reentrant=False, preserve_rng_state=False) if self.recompute else self._layer
         for layer in self.layers:
-            hidden = self._layer(layer, hidden, pack, cos, sin)
+            hidden = run(layer, hidden, pack, cos, sin)
         hidden = functions.Norm.apply(hidden.index_select(0, pack.keep), *self.norm)
         return functions.HeadLoss.apply(hidden, self.head.weight, self.head.bias, pack.targets)
 

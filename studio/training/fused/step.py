@@ -14,7 +14,7 @@ from studio.training.faults import is_out_of_memory
 from studio.training.fused.layers import Decoder, NotFusable, read_decoder
 from studio.training.packs import Pack, make_pack
 from studio.training.plan import by_tokens
-from studio.training.step import PaddedStep
+from studio.training.step import PLAIN, Extras, PaddedStep
 
 # How far the two steps may differ on the trial rows, relative to the padded one: (loss, gradient). The starter in
 # float32 differs by 6e-7 and 3e-6. In bfloat16 both round, in different places; those bounds are chosen, no real model was tried.
@@ -26,35 +26,49 @@ class FusedStep:
 
     name = "fused"
 
-    def __init__(self, decoder: Decoder, device: Any, *, tokens: int) -> None:
-        self.decoder, self.device, self.tokens = decoder, device, tokens
+    def __init__(self, decoder: Decoder, device: Any, *, tokens: int, noise: float = 0.0) -> None:
+        self.decoder, self.device, self.tokens, self._noise = decoder, device, tokens, noise
+
+    @property
+    def noise(self) -> float:
+        """The alpha of `add_noise`: 0 unless the model is learning."""
+        return self._noise if self.decoder.embedding.training else 0.0
 
     def batches(self, rows: Sequence[Encoded]) -> Iterator[Pack]:
-        """The rows as packs, made when they are asked for."""
-        for part in by_tokens(rows, self.tokens):
-            yield make_pack(part, self.device)
+        """The rows as packs, made when they are asked for. With noise no opening is shared, since each row has its own."""
+        share = not self.noise
+        for part in by_tokens(rows, self.tokens, share=share):
+            yield make_pack(part, self.device, share=share)
 
     def loss_sum(self, pack: Pack) -> torch.Tensor:
         """See `Decoder.loss_sum`. Not under autocast: every piece names its format."""
-        return self.decoder.loss_sum(pack)
+        return self.decoder.loss_sum(pack, noise=self.noise)
 
     def shrink(self, rows: Sequence[Encoded]) -> bool:
         """Halve the tokens at once until these rows fall into more packs; when every row is alone already, keep less of it.
 
         False when that is done too.
         """
-        before = len(by_tokens(rows, self.tokens))
+        share = not self.noise
+        before = len(by_tokens(rows, self.tokens, share=share))
         if before == len(rows):
             spared = not self.decoder.lean
             self.decoder = replace(self.decoder, lean=True)
             return spared
-        while len(by_tokens(rows, self.tokens)) == before:
+        while len(by_tokens(rows, self.tokens, share=share)) == before:
             self.tokens //= 2
         return True
 
 
 def choose_step(
-    model: Any, accelerator: Any, *, longest: int, batch: int, pad_id: int, tokens: int
+    model: Any,
+    accelerator: Any,
+    *,
+    longest: int,
+    batch: int,
+    pad_id: int,
+    tokens: int,
+    extras: Extras = PLAIN,
 ) -> tuple[FusedStep | PaddedStep, str]:
     """The fused step where the model has the known shape and both steps agree on a trial, else the padded one; and why.
 
@@ -64,14 +78,14 @@ def choose_step(
         batch: Rows at once in the padded step.
         tokens: Tokens at once in the fused step.
     """
-    padded = PaddedStep(model, accelerator, batch=batch, pad_id=pad_id)
+    padded = PaddedStep(model, accelerator, batch=batch, pad_id=pad_id, extras=extras)
     try:
-        decoder = read_decoder(model, longest)
+        decoder = replace(read_decoder(model, longest), recompute=extras.recompute)
     except NotFusable as reason:
         return padded, f"padded step, since {reason}"
     except AttributeError as missing:
         return padded, f"padded step, since it has no {missing.name}"
-    fused = FusedStep(decoder, accelerator.device, tokens=tokens)
+    fused = FusedStep(decoder, accelerator.device, tokens=tokens, noise=extras.noise)
     try:
         loss, gradient = _differences(model, padded, fused)
     except (RuntimeError, AttributeError, TypeError, ValueError) as error:
