@@ -13,7 +13,7 @@ from studio.config import RunConfig, all_settings
 from studio.errors import StudioError
 from studio.models.catalog import ModelEntry
 from studio.models.hardware import Hardware, hardware
-from studio.models.memory import Estimate, RowSizes, estimate
+from studio.models.memory import Estimate, estimate
 from studio.records import Dataset
 from studio.ui import pieces, plan, queue_parts, words
 from studio.ui.form import Form, advanced_names, by_section, control
@@ -210,9 +210,7 @@ def row_sizes(studio: Studio, record: Dataset | None, entry: ModelEntry, config:
 def reckon(config: RunConfig, entry: ModelEntry, record: Dataset | None, sizes: Sizes, computer: Hardware) -> Estimate:
     """The core's estimate for one model."""
     counts = record.counts if record else {}
-    rows = max(1, counts.get("train", 0))
-    found = RowSizes(rows, counts.get("validation", 0), sizes.mean, sizes.longest, sizes.shared)
-    return estimate(config, entry, found, computer)
+    return estimate(config, entry, sizes.of_rows(counts.get("train", 0), counts.get("validation", 0)), computer)
 
 
 # ---- handlers
