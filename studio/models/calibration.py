@@ -109,8 +109,8 @@ def calibrate(workspace: Workspace, *, again: bool = False) -> Speed:
 
 
 def calibrate_when_free(workspace: Workspace) -> Speed | None:
-    """`calibrate`, or what is kept, or None, where somebody has the device."""
-    with contextlib.suppress(Busy):
+    """`calibrate`, or None where somebody has the device or the workspace cannot be written to."""
+    with contextlib.suppress(Busy, OSError):
         return calibrate(workspace)
     return None
 

@@ -28,7 +28,7 @@ LIBRARIES = 455 * 10**6  # the process with torch, transformers, peft and bitsan
 BUFFERS = 150 * 10**6  # what the libraries set aside at the first products and gradients, measured here
 # Freed blocks leave holes between what is kept, which a process on a CPU does not give back: share of what a step frees,
 # and of the 16-bit weights that 4 and 8 bit are made of. Measured here.
-STEP_HOLES, LOADING_HOLES = 0.28, 0.5
+STEP_HOLES, LOADING_HOLES = 0.28, 0.75
 GPU_CONTEXT = 5 * 10**8  # CUDA's own, with its libraries; not measured, between 0.3 and 0.8 GB is reported
 
 
@@ -65,7 +65,7 @@ def form_of(config: RunConfig, shape: ModelShape) -> str:
     """ "fused" where settings and shape allow that step, else "padded". Whether the layers do shows when they are loaded."""
     adapter = config.adapter
     plain = config.model.quantization != "int8" and not (adapter.use_dora or adapter.lora_dropout)
-    return "fused" if plain and not config.training.neftune_noise_alpha and shape.experts == 1 and shape.gated else "padded"
+    return "fused" if plain and shape.experts == 1 and shape.gated else "padded"
 
 
 def tokens_at_once(config: RunConfig, sizes: RowSizes, context: int, form: str) -> Tokens:
@@ -171,6 +171,8 @@ def token_bytes(shape: ModelShape, adapter: AdapterConfig, number_bytes: int, fo
         values = 2 * hidden + 2 * (queries + keys) + (2 if shape.gated else 1) * inner + ranks
         return shape.layers * values * number_bytes
     values = 6 * hidden + 4 * queries + 4 * keys + (4 if shape.gated else 2) * inner + ranks
+    if adapter.use_dora:  # the base's and the adapter's output apart, and what they are scaled to
+        values += 3 * sum(out for name in adapted(adapter) for _, out in projections(shape)[name])
     if adapter.lora_dropout:  # each projection's input once more, and the mask
         values += 2 * (5 * hidden + inner)
     return shape.layers * values * number_bytes

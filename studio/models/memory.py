@@ -8,7 +8,7 @@ No GPU was ever at hand: for those the formulas were compared with published fig
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from studio.config import RunConfig
@@ -116,13 +116,16 @@ def estimate(
     on_gpu = bool(hardware.accelerator)
     number_bytes = _number_bytes(config, speed, on_gpu)
     form = form_of(config, model.shape)
+    if config.training.neftune_noise_alpha:  # every row has its own noise, so no opening is computed once for all
+        sizes = replace(sizes, shared_tokens=0)
     tokens = tokens_at_once(config, sizes, model.context, form)
     known = {"number_bytes": number_bytes, "on_gpu": on_gpu, "process_bytes": process_bytes}
     found = footprint(config, model.shape, model.parameters, tokens, form=form, **known)
     more_bytes, more_seconds, told = (
         learned.factors("gpu" if on_gpu else "cpu", config.model.quantization) if learned else (1.0, 1.0, "")
     )
-    parts = _parts(found, more_bytes, _room(found, model, number_bytes, hardware))
+    room = _room(found, model, number_bytes, hardware)
+    parts = _parts(found, more_bytes, room)
     total = sum(part.bytes for part in parts)
     needed = total - sum(part.bytes for part in parts if part.name == ANSWERING)
     low, high = GPU_BAND if on_gpu else MEMORY_BAND[form]
@@ -136,8 +139,7 @@ def estimate(
     )
     measured = speed is not None or machine.measured()
     used = speed or _assumed(hardware)
-    unpacked = needed < total or found.answering <= found.learning
-    seconds = more_seconds * run_seconds(config, sizes.cut(config.data.max_length), task, tokens, used, unpacked=unpacked)
+    seconds = more_seconds * run_seconds(config, sizes.cut(config.data.max_length), task, tokens, used, unpacked=room)
     fast, slow = CALIBRATED_BAND if speed else MEASURED_BAND if measured else ROUGH_BAND
     if config.model.quantization == "int8" and not on_gpu and not speed:
         slow *= SLOW_INT8
@@ -191,16 +193,15 @@ def _room(found: Footprint, model: ModelEntry, number_bytes: int, hardware: Hard
 
 def run_seconds(config: RunConfig, sizes: RowSizes, task: Task, tokens: Tokens, speed: Speed, *, unpacked: bool) -> float:
     """A whole run: loading, every step, every check, and the sample answers."""
-    rows, steps = min(config.rows_per_step, sizes.rows), config.total_steps(sizes.rows)
-    epoch_steps = config.steps_per_epoch(sizes.rows)
-    step = step_seconds(task, batch_of(sizes, sizes.rows / epoch_steps, tokens, config, task.form), speed)
+    steps, rows = config.total_steps(sizes.rows), sizes.rows / config.steps_per_epoch(sizes.rows)
+    step = step_seconds(task, batch_of(sizes, rows, tokens, config, task.form), speed)
     checks = min(config.training.evaluations, steps)
     check = 0.0
     if sizes.validation_rows:
         check = forward_seconds(task, batch_of(sizes, sizes.validation_rows, tokens, config, task.form), speed)
     answers = answer_seconds(task, speed, unpacked=unpacked)
     between = min(max(0, checks - 1) * answers, SAMPLE_SHARE * steps * step)
-    loading = load_seconds(task, speed, imported=machine.loaded_torch() is not None and rows > 0)
+    loading = load_seconds(task, speed, imported=machine.loaded_torch() is not None)
     return loading + steps * step + (checks + 1) * check + 2 * answers + between
 
 

@@ -16,6 +16,7 @@ from studio.drafts import Drafts
 from studio.errors import Stopped, StudioError
 from studio.inference.engine import ChatEngine
 from studio.inference.proposing import Proposing
+from studio.models.calibration import calibrate_when_free
 from studio.models.catalog import ModelCatalog
 from studio.models.fetch import Progress, ensure, fetch_progress
 from studio.models.hardware import compute_dtype
@@ -129,6 +130,8 @@ class Studio:
                 log.exception("%s cannot be loaded", name)
                 return
         compute_dtype()
+        if not self.background.leaving.is_set():
+            calibrate_when_free(self.workspace)
 
     # ---- fetching a model
 

@@ -136,7 +136,8 @@ def outcome(root: Path, limit: int, case: Case) -> dict[str, Any]:
     elif "state" not in found:
         found["run"] = "not offered: too big"
     else:
-        found["run"] = found["state"] + (", in smaller parts" if found["shrunk"] else "")
+        ended = "went through" if found["state"] in ("finished", "stopped") else found["state"]  # it was stopped after its steps
+        found["run"] = ended + (", in smaller parts" if found["shrunk"] else "")
     return found
 
 
