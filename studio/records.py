@@ -129,6 +129,10 @@ class RunStatus(Record):
 
     `place` is set while the run waits in the queue for others to end; the lowest is next. `utilisation` is the share of
     this computer's matrix-product rate that the steps reach. `reading` is what the curve said when the run ended.
+
+    `promised_*` is the estimate made before the model was loaded, to be compared with `peak_memory_bytes` and the time it took;
+    the factors are the corrections in it, `promised_device` is "cpu" or "gpu". A run that goes on keeps its first promise, and
+    loses `promised_at`, since its time was broken.
     """
 
     state: State = "queued"
@@ -152,6 +156,16 @@ class RunStatus(Record):
     energy_method: str = ""
     memory_bytes: int | None = None
     peak_memory_bytes: int | None = None
+    promised_at: float | None = None
+    promised_bytes: int | None = None
+    promised_bytes_low: int | None = None
+    promised_bytes_high: int | None = None
+    promised_seconds: float | None = None
+    promised_seconds_low: float | None = None
+    promised_seconds_high: float | None = None
+    promised_memory_factor: float = 1.0
+    promised_time_factor: float = 1.0
+    promised_device: str = ""
     base_validation_loss: float | None = None
     best_validation_loss: float | None = None
     best_step: int | None = None

@@ -14,6 +14,7 @@ import json
 import logging
 import os
 import secrets
+from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import islice
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import Any, overload
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from studio.data import encode, render
@@ -44,7 +46,7 @@ log = logging.getLogger("studio.data")
 
 
 class TokenRows(Sequence[Encoded]):
-    """Rows in a token file, read when they are asked for.
+    """Rows in a token file, read when they are asked for. `lengths` are the tokens of every row.
 
     Args:
         source: The file, or its bytes. Raises OSError, ValueError (pyarrow's errors among them) or KeyError where it is
@@ -58,8 +60,10 @@ class TokenRows(Sequence[Encoded]):
         self.longest: int = about["longest"]
         self.left_out = [LeftOut.from_json(item) for item in about["left_out"]]
         self._group = lru_cache(GROUPS_IN_MEMORY)(self._read)
+        lengths = array("I")
         for index in range(self._file.num_row_groups):
-            self._read(index)
+            lengths.extend(pc.list_value_length(self._read(index)[0]).to_pylist())
+        self.lengths: Sequence[int] = lengths
 
     def _read(self, index: int) -> list[pa.Array]:
         group = self._file.read_row_group(index, use_threads=False)

@@ -22,7 +22,8 @@ from studio.errors import Stopped, StudioError
 from studio.models import adapters, hardware, load, words
 from studio.models.catalog import ModelCatalog
 from studio.models.folder import ModelShape
-from studio.models.memory import adapter_parameters, body_operations, head_operations
+from studio.models.footprint import adapter_parameters
+from studio.models.work import body_operations, head_operations
 from studio.records import RunStatus
 from studio.runs import RunStore
 from studio.training import checkpoints
@@ -31,6 +32,7 @@ from studio.training.fused.step import choose_step
 from studio.training.loop import Loop, Recipe
 from studio.training.pace import Pace
 from studio.training.plan import Plan, check_steps
+from studio.training.promise import kept_promise, promise, row_sizes
 from studio.training.ranks import Ranks
 from studio.training.step import Extras
 
@@ -63,6 +65,8 @@ def train_on_device(
     """
     config = runs.config(run_id)
     training = config.training
+    hardware.reset_memory_peak()
+    held_before = hardware.memory_now()
     ranks = Ranks()
     folder = ranks.agree(folder)
     dtype, reason = ranks.agree(_number_format(config, recorder.status))
@@ -96,6 +100,10 @@ def train_on_device(
             train_rows=len(train),
             validation_rows=len(validation),
             left_out=len(missed),
+            **(
+                kept_promise(recorder.status)
+                or promise(runs.workspace, config, row_sizes(train, validation), process_bytes=held_before)
+            ),
         )
         model = loading.result()
     if ranks.agree(stop()):

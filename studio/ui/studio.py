@@ -136,7 +136,8 @@ class Studio:
                 log.exception("%s cannot be loaded", name)
                 return
         compute_dtype()
-        calibrate_when_free(self.workspace)
+        if not self.background.leaving.is_set():
+            calibrate_when_free(self.workspace)
 
     # ---- fetching a model
 

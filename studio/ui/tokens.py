@@ -13,6 +13,7 @@ from studio.config import DataConfig
 from studio.data.encode import READ_ONLY, Encoded, encode, encode_all, token_view
 from studio.datasets import DatasetStore
 from studio.models.catalog import ModelCatalog
+from studio.models.row_sizes import LEARNED_SHARE, RowSizes
 from studio.records import Example
 from studio.training.plan import shared_prefix
 
@@ -30,13 +31,19 @@ TOKENS_AROUND, TOKENS_PER_TURN = 21, 5
 class Sizes:
     """Tokens of the rows of a data set, and how many the rows share at their start.
 
-    `measured` is False where they were reckoned from the letters.
+    `measured` is False where they were reckoned from the letters. `lengths` are those of a fair sample of the rows.
     """
 
     mean: float
     longest: int
     shared: int
     measured: bool
+    lengths: tuple[int, ...] = ()
+    learned_share: float = LEARNED_SHARE
+
+    def of_rows(self, rows: int, validation_rows: int) -> RowSizes:
+        """What the estimate takes, for so many rows."""
+        return RowSizes(max(1, rows), validation_rows, self.mean, self.longest, self.shared, self.lengths, self.learned_share)
 
 
 class Tokens:
@@ -99,13 +106,17 @@ class Tokens:
         key = (dataset_id, model_id, max_length, system_prompt)
 
         def work() -> Sizes:
-            longest_first = sorted(rows, key=lambda row: len(text_of(row)), reverse=True)
-            some = rows if len(rows) <= MEASURED_ROWS else [*rows[:: len(rows) // MEASURED_ROWS + 1], *longest_first[:5]]
-            found, _ = encode_all(self.tokenizer(model_id), some, max_length=max_length, system_prompt=system_prompt)
-            lengths = [len(item.input_ids) for item in found]
+            encoder = {"max_length": max_length, "system_prompt": system_prompt}
+            some = rows[:: len(rows) // MEASURED_ROWS + 1]
+            found, _ = encode_all(self.tokenizer(model_id), some, **encoder)
+            lengths = tuple(len(item.input_ids) for item in found)
             if not lengths:
                 return reckoned(rows, max_length, system_prompt)
-            return Sizes(sum(lengths) / len(lengths), max(lengths), shared_prefix(found), True)
+            longest_rows = sorted(rows, key=lambda row: len(text_of(row)), reverse=True)[:5]
+            longest, _ = encode_all(self.tokenizer(model_id), longest_rows, **encoder)
+            most = max(*lengths, *(len(item.input_ids) for item in longest), 0)
+            learned = sum(label != READ_ONLY for item in found for label in item.labels)
+            return Sizes(sum(lengths) / len(lengths), most, shared_prefix(found), True, lengths, learned / sum(lengths))
 
         return self._kept(self._sizes, key, work, keep=32)
 
@@ -126,9 +137,10 @@ def text_of(example: Example) -> str:
 
 def reckoned(rows: Sequence[Example], max_length: int, system_prompt: str) -> Sizes:
     """Lengths from the number of letters and turns."""
-    lengths = [min(max_length, reckoned_length(row, system_prompt)) for row in rows] or [1]
+    lengths = tuple(min(max_length, reckoned_length(row, system_prompt)) for row in rows) or (1,)
     shared = TOKENS_AROUND + round(len(system_prompt) / LETTERS_PER_TOKEN) if rows and all(row.messages for row in rows) else 0
-    return Sizes(max(1.0, sum(lengths) / len(lengths)), max(1, *lengths), shared, False)
+    some = lengths[:: len(lengths) // MEASURED_ROWS + 1]
+    return Sizes(max(1.0, sum(lengths) / len(lengths)), max(1, *lengths), shared, False, some)
 
 
 def reckoned_length(row: Example, system_prompt: str) -> int:
