@@ -64,7 +64,7 @@ class Footprint:
 def form_of(config: RunConfig, shape: ModelShape) -> str:
     """ "fused" where settings and shape allow that step, else "padded". Whether the layers do shows when they are loaded."""
     adapter = config.adapter
-    plain = config.model.quantization != "int8" and not (adapter.use_dora or adapter.lora_dropout)
+    plain = config.model.quantization != "int8" and not (adapter.use_dora or adapter.lora_dropout or adapter.new_tokens.strip())
     return "fused" if plain and shape.experts == 1 and shape.gated else "padded"
 
 

@@ -14,6 +14,7 @@ from studio.records import RunStatus, Sample
 from studio.training.reading import read_curve
 from studio.ui import charts, pieces, telling
 from studio.ui import words_runs as words
+from studio.ui.modeling.spectrum import picture
 from studio.workspace import gib
 
 if TYPE_CHECKING:
@@ -97,6 +98,16 @@ def says(status: RunStatus, metrics: Sequence[dict[str, Any]]) -> Markup:
     return Markup('<div class="says"><h3>{}</h3><p>{}</p>{}</div>').format(words.CURVE_SAYS, found.says, advice)
 
 
+def adapter_used(studio: Studio, run_id: str, status: RunStatus) -> Markup:
+    """How much of the adapter's size was used, once a run has ended; nothing where there is no adapter to look at."""
+    if status.live or status.waiting or not studio.runs.adapter(run_id):
+        return Markup("")
+    try:
+        return Markup("<hr>") + picture(studio.spectrum(run_id))
+    except StudioError:
+        return Markup("")  # damaged or of another kind; the chat says so when it is used
+
+
 def failure(status: RunStatus, saved: int | None) -> Markup:
     """What went wrong, why, what to do, and the number under which the log has more."""
     error = status.error or {}
@@ -171,10 +182,26 @@ def about(
         ("Loss before", base),
         ("Best loss", best),
         ("Kept", telling.which_step(status)),
+        ("Number format", status.compute_dtype or ""),
+        *promised(status),
     ]
     found = pieces.checks(findings(status, saved, metrics))
     rule = Markup("<hr>") if found else ""
     return Markup("<h2>{}</h2><hr>{}{}{}{}").format(words.THIS_RUN, pieces.facts(pairs), use(status), rule, found)
+
+
+def promised(status: RunStatus) -> list[tuple[str, str]]:
+    """What was promised of memory and time, beside what it took once the run has ended."""
+    found = []
+    if status.promised_bytes:
+        took = f", {gib(status.peak_memory_bytes)} taken" if status.peak_memory_bytes and not status.live else ""
+        found.append(("Memory promised", f"{gib(status.promised_bytes)}{took}"))
+    if status.promised_seconds:
+        whole = status.finished_at and status.promised_at and status.state == "finished"
+        seconds = status.finished_at - status.promised_at if whole else None
+        took = f", {pieces.duration(seconds, about=False)} taken" if seconds else ""
+        found.append(("Time promised", f"{pieces.duration(status.promised_seconds)}{took}"))
+    return found
 
 
 def use(status: RunStatus) -> Markup:

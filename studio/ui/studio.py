@@ -13,7 +13,7 @@ from typing import Any, Self
 from studio.checkup import Checkups
 from studio.datasets import DatasetStore
 from studio.drafts import Drafts
-from studio.errors import Stopped, StudioError
+from studio.errors import NotFound, Stopped, StudioError
 from studio.inference.engine import ChatEngine
 from studio.inference.proposing import Proposing
 from studio.models.calibration import calibrate_when_free
@@ -23,6 +23,7 @@ from studio.models.fetch import Progress, ensure, fetch_progress
 from studio.models.hardware import compute_dtype
 from studio.models.hub import remove
 from studio.models.lease import DeviceLease
+from studio.models.spectrum import Spectrum, spectrum
 from studio.models.token import HubToken
 from studio.records import Example
 from studio.runs import RunStore
@@ -32,6 +33,7 @@ from studio.workspace import Workspace
 
 log = logging.getLogger("studio.ui")
 LIVE_SECONDS = 0.5
+KEPT_SPECTRA = 8
 WARM_AFTER_SECONDS = 2.0  # the imports hold up every handler, so the page fills itself first
 FETCH_END_SECONDS = 3.0  # for pip to be ended and its files removed
 HEAVY = ("torch", "transformers", "peft", "accelerate")
@@ -48,6 +50,7 @@ class _Background:
     warming: threading.Thread | None = None
     leaving: threading.Event = field(default_factory=threading.Event)
     hub: Any = None  # the fetch of a data set that is on its way
+    spectra: dict[tuple[str, int], Spectrum] = field(default_factory=dict)
     live_run: str | None = None
     live_at: float = float("-inf")
 
@@ -67,7 +70,7 @@ class Studio:
     tokens: Tokens
     checkups: Checkups
     corrections: Corrections
-    token: HubToken = field(default_factory=HubToken, repr=False)
+    token: HubToken
     proposing: Proposing = field(default_factory=Proposing)
     background: _Background = field(default_factory=_Background, repr=False)
 
@@ -83,11 +86,13 @@ class Studio:
             DeviceLease(workspace),
         )
         runs.mark_interrupted()
+        token = HubToken()
         engine = ChatEngine(workspace, runs, catalog, lease)
-        jobs = TrainingJobs(runs, datasets, catalog, make_room=engine.close)
+        jobs = TrainingJobs(runs, datasets, catalog, make_room=engine.close, token=token)
         drafts, tokens = Drafts(workspace, datasets), Tokens(datasets, catalog)
         checkups = Checkups(drafts, datasets, tokens.lengths, tokens.countable)
-        return cls(workspace, datasets, drafts, runs, catalog, lease, jobs, engine, tokens, checkups, Corrections(workspace))
+        corrections = Corrections(workspace)
+        return cls(workspace, datasets, drafts, runs, catalog, lease, jobs, engine, tokens, checkups, corrections, token)
 
     def close(self, timeout: float = 30.0) -> bool:
         """Stop what runs in this process and keep what was learned. False when something would not end within `timeout`."""
@@ -203,7 +208,20 @@ class Studio:
         """Why the last fetch failed, if it did."""
         return self.background.failed.get(model_id)
 
-    # ---- what the page opens with
+    # ---- what the page shows
+
+    def spectrum(self, run_id: str) -> Spectrum:
+        """How much of a run's adapter is in use; kept until the adapter changes. Raises StudioError when it cannot be read."""
+        folder = self.runs.adapter(run_id)
+        if folder is None:
+            raise NotFound("There is no adapter.", "The run has kept none yet.", "Train first.")
+        key = (run_id, (folder / "adapter_model.safetensors").stat().st_mtime_ns)
+        with self.background.lock:
+            if key not in self.background.spectra:
+                self.background.spectra[key] = spectrum(folder)
+            while len(self.background.spectra) > KEPT_SPECTRA:
+                self.background.spectra.pop(next(iter(self.background.spectra)))
+            return self.background.spectra[key]
 
     def live(self) -> str | None:
         """The live run, as of half a second ago at most: many pages ask every second, and asking reads every run folder."""

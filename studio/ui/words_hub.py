@@ -45,6 +45,8 @@ FIELDS = {
     "revision": "Version",
     "repo": "On the Hub",
 }
+CONTEXT = "{count:,} pieces"
+RECOMMENDED = "In a published recipe"
 FIT = "Make it fit"
 FIT_DONE = "Changed so that it fits:"
 FIT_NEEDED = "Then it needs {size}."

@@ -79,7 +79,7 @@ def test_the_plan_shows_what_the_core_reckons(studio: Studio, page: Page, view: 
     assert fact(preview, "Steps") == f"{config.total_steps(record.counts['train']):,}"
     assert fact(preview, "To fetch") != "nothing"
     assert "Fits in memory" in preview or "Tight" in preview or "Needs more" in preview
-    assert "needed" in shown(changes, view.memory)
+    assert "needed" in shown(changes, view.fitting.memory)
     assert shown(changes, view.next) == words.TRAIN_NOW
     depths = [label for label, _ in changes[view.form.controls["depth"]]["choices"]]
     assert all(re.search(r"min|minute", label) for label in depths)
@@ -226,14 +226,14 @@ def test_a_fetch_shows_how_far_it_is_and_why_it_failed(
     progress = Progress("download", 30, 60, "Downloading, 30 of 60 MB.")
     monkeypatch.setattr(Studio, "fetch_progress", lambda self, model_id: progress)
     changes = model.tick(studio, view, page.shell, state, None, "starter", *values)
-    assert "Downloading, 30 of 60 MB." in shown(changes, view.fetch)
-    assert "width:50.0%" in shown(changes, view.fetch)
+    assert "Downloading, 30 of 60 MB." in shown(changes, view.fetching.state)
+    assert "width:50.0%" in shown(changes, view.fetching.state)
     assert view.models not in changes
     monkeypatch.setattr(Studio, "fetch_progress", lambda self, model_id: None)
     studio.background.failed["starter"] = StudioError("The model was not fetched.", "Offline.", "Connect.")
     changes = model.tick(studio, view, page.shell, changes[view.state], None, "starter", *values)
-    assert "Offline." in shown(changes, view.fetch)
-    assert changes[view.fetch_again]["visible"]
+    assert "Offline." in shown(changes, view.fetching.state)
+    assert changes[view.fetching.again]["visible"]
 
 
 def test_an_empty_set_of_settings_redraws_without_a_notice(studio: Studio, page: Page, view: model.View, values: list) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -44,7 +43,7 @@ def build() -> Fetching:
     return Fetching(state, now, stop, again, remove, sure)
 
 
-def connect(on: Any, view: View, shell: Any, chosen: Sequence[Any]) -> None:
+def connect(on: Any, view: View, shell: Any) -> None:
     """Wiring only."""
     own = view.fetching
     here = {"outputs": [*components(own), view.state]}
@@ -94,14 +93,14 @@ def show(studio: Studio, view: View, entry: ModelEntry) -> dict[Any, Any]:
 def fetch(studio: Studio, view: View, shell: Any, model_id: str) -> dict[Any, Any]:
     """Begin, or go on with what is here already."""
     studio.prefetch(model_id)
-    return {**show(studio, view, studio.catalog.get(model_id)), view.state: ""}
+    return {**show(studio, view, studio.catalog.get(model_id)), view.state: []}
 
 
 def stop(studio: Studio, view: View, shell: Any, model_id: str) -> dict[Any, Any]:
     """End the fetch; what is here is kept."""
     studio.stop_fetching(model_id)
     own = view.fetching
-    return {own.state: pieces.show(pieces.small(words.FETCH_STOPPED)), own.stop: gr.update(visible=False), view.state: ""}
+    return {own.state: pieces.show(pieces.small(words.FETCH_STOPPED)), own.stop: gr.update(visible=False), view.state: []}
 
 
 def ask(studio: Studio, view: View, shell: Any, model_id: str) -> dict[Any, Any]:
@@ -120,4 +119,4 @@ def sure_words(studio: Studio, entry: ModelEntry) -> str:
 def remove(studio: Studio, view: View, shell: Any, model_id: str) -> dict[Any, Any]:
     """Delete what was fetched, or forget a folder, and go back to the starter."""
     studio.remove_model(model_id)
-    return {shell.model_id: "starter", view.state: ""}
+    return {shell.model_id: "starter", view.state: []}

@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from studio.config import RunConfig, all_settings
 from studio.models.catalog import ModelEntry
-from studio.models.memory import adapter_parameters, base_bytes
+from studio.models.footprint import adapter_parameters, base_bytes
 from studio.ui import pieces
 from studio.ui import words_model as words
 from studio.workspace import gib

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 from markupsafe import Markup
 
+from studio.config import all_settings
+from studio.models.catalog import ModelEntry
 from studio.models.hub import Found
 from studio.models.hub import search as ask_hub
-from studio.models.published import published, search
+from studio.models.published import find, published, search
 from studio.models.ranking import rank
 from studio.ui import pieces
 from studio.ui import words_hub as words
@@ -124,7 +126,7 @@ def hub_row(item: Found) -> rows.Row:
     """A search result. How it fits is not known before the Hub was asked for its shape."""
     told = [f"{item.downloads:,} downloads"]
     if item.parameters:
-        told.append(f"{item.parameters / 1e9:.2g} billion parameters")
+        told.append(weights(item.parameters))
     if item.gated:
         told.append(words.GATED)
     return rows.Row(
@@ -148,21 +150,26 @@ def text(value: Any) -> str:
     return value.strip() if isinstance(value, str) else ""
 
 
-def about_model(entry: Any) -> Markup:
+def about_model(entry: ModelEntry) -> Markup:
     """What is known of the chosen model, for deciding before anything is fetched."""
-    parameters = f"{entry.parameters / 1e9:.2g} billion parameters" if entry.parameters >= 1e9 else ""
-    parameters = parameters or f"{entry.parameters / 1e6:.0f} million parameters"
-    fields = words.FIELDS
+    known = find(entry.repo) if entry.repo else None
+    said = all_settings()
     facts = {
-        fields["allows"]: entry.allows,
-        fields["parameters"]: parameters,
-        fields["context"]: f"{entry.context:,} pieces" if entry.context else "",
-        fields["languages"]: ", ".join(entry.languages),
-        fields["strengths"]: entry.strengths,
-        fields["repo"]: entry.repo,
-        fields["revision"]: entry.revision[:10],
+        words.FIELDS["allows"]: entry.allows,
+        words.FIELDS["parameters"]: weights(entry.parameters),
+        words.FIELDS["context"]: words.CONTEXT.format(count=entry.context) if entry.context else "",
+        words.FIELDS["languages"]: ", ".join(known.languages) if known else "",
+        words.FIELDS["strengths"]: known.strengths if known else "",
+        **{f"{words.RECOMMENDED}: {said[name].label}": said[name].shown(value) for name, value in entry.settings.items()},
+        words.FIELDS["repo"]: entry.repo,
+        words.FIELDS["revision"]: entry.revision[:10],
     }
     asks = pieces.small(words.ASKS_CONSENT) if entry.gated and not entry.ready else ""
     return Markup('<details class="quiet"><summary>{}</summary>{}{}</details>').format(
         words.ABOUT_MODEL, pieces.facts(facts), asks
     )
+
+
+def weights(count: int) -> str:
+    """How many weights a model has, in words."""
+    return f"{count / 1e9:.1f} billion weights" if count >= 1e9 else f"{count / 1e6:.0f} million weights"

@@ -50,7 +50,7 @@ class View:
 def build() -> View:
     """Layout only."""
     settings = all_settings()
-    made: dict[str, Any] = {"state": pieces.held("")}
+    made: dict[str, Any] = {"state": pieces.held([])}
     controls: dict[str, Any] = {}
     pieces.html(pieces.purpose(words.MODEL_PURPOSE))
     made["notice"] = pieces.notice_area()

@@ -303,7 +303,7 @@ def parts(studio: Studio, run_id: str | None) -> dict[str, Any]:
         **queue_parts.parts(studio, turns),
         "curve_card": gr.update(visible=bool(drawn["points"] or drawn["validation"])),
         "curve": gr.update(value=drawn),
-        "says": pieces.show(run_parts.says(status, metrics)),
+        "says": pieces.show(run_parts.says(status, metrics) + run_parts.adapter_used(studio, run_id, status)),
         "asked": pieces.show(run_parts.asked(samples, status)),
         "side": pieces.show(run_parts.about(studio, run_id, config, status, saved, metrics)),
         "log": gr.update(value=runs.log(run_id)[-LOG_CHARACTERS:]),

@@ -12,7 +12,7 @@ import pytest
 
 from studio.config import RunConfig
 from studio.models.catalog import ModelCatalog, ModelEntry
-from studio.models.memory import adapter_parameters
+from studio.models.footprint import adapter_parameters
 from studio.models.spectrum import ModuleSpectrum, Spectrum
 from studio.ui import words_model as words
 from studio.ui.modeling.meaning import meaning
