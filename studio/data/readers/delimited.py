@@ -110,9 +110,7 @@ def fit(
     return rows, numbers, left_out
 
 
-def fitted(
-    body: list[tuple[int, Cells]], columns: tuple[str, ...]
-) -> tuple[list[dict[str, str]], list[int], list[LeftOut], int]:
+def fitted(body: list[tuple[int, Cells]], columns: tuple[str, ...]) -> tuple[list[dict[str, str]], list[int], list[LeftOut], int]:
     """Rows as dicts, their numbers, the rows that have too many cells or signs that no text has, and how many were too short."""
     rows: list[dict[str, str]] = []
     numbers: list[int] = []
@@ -173,7 +171,9 @@ def parse_as(text: str, name: str, delimiter: str, quoting: int) -> Parsed:
         line = text[unclosed : line_end if line_end >= 0 else None]
         parsed.left_out.append(LeftOut(number, NEVER_CLOSED, excerpt([line])))
         if len(parsed.left_out) > MOST_UNCLOSED:
-            raise refusal(name, f"Row {number}: {NEVER_CLOSED} Many rows have that fault.", "Save the table again as CSV or XLSX.")
+            raise refusal(
+                name, f"Row {number}: {NEVER_CLOSED} Many rows have that fault.", "Save the table again as CSV or XLSX."
+            )
         if line_end < 0:
             return parsed
         start = line_end + 1

@@ -169,9 +169,7 @@ def title_rows(rows: Sequence[Cells]) -> int:
     return titles if 0 < titles < len(rows) - 1 and usual > 1 and looks_like_header(rows[titles], rows[titles + 1 :]) else 0
 
 
-def without_footer(
-    body: list[tuple[int, Cells]], usual: int | None = None
-) -> tuple[list[tuple[int, Cells]], list[LeftOut]]:
+def without_footer(body: list[tuple[int, Cells]], usual: int | None = None) -> tuple[list[tuple[int, Cells]], list[LeftOut]]:
     """The rows of a table, and what stands below it: rows with far fewer cells than usual, below a gap or in a wide table.
 
     Args:
