@@ -158,7 +158,7 @@ class Checkups:
         return self._look(opened.rows.ids, opened.rows, opened.splits, goal, model_id)
 
     def _of_set(self, dataset_id: str, model_id: str) -> Checkup:
-        record, rows = self.datasets.get(dataset_id), self.datasets.rows(dataset_id)
+        record, rows = self.datasets.get(dataset_id), self.datasets.stored(dataset_id)
         splits = [item["split"] for item in self.datasets.records(dataset_id, ["split"])]
         return self._look(range(len(rows)), rows, splits, record.goal, model_id)
 

@@ -25,7 +25,8 @@ from studio.drafts.base import Base
 from studio.drafts.records import Draft, Options
 from studio.errors import NotFound, StudioError
 
-KEPT_READINGS = 4  # drafts whose rows stay in memory
+KEPT_READINGS = 4  # drafts whose rows stay at hand
+KEPT_BASES = 2  # drafts whose examples do
 ON_DISK = 4
 """Times its size that a large file needs in a draft: a copy, the rows, the examples, and one of these while another is made."""
 
@@ -40,7 +41,7 @@ class Rows:
     def __init__(self, folder: Callable[[str], Path]) -> None:
         self._folder = folder
         self._readings: OrderedDict[tuple[str, Options], Reading] = OrderedDict()
-        self._base: tuple[Draft, Base] | None = None  # of the draft that was opened last
+        self._bases: OrderedDict[str, tuple[Draft, Base]] = OrderedDict()  # by id of the draft
         self._gate = threading.Lock()
         self._works: dict[str, threading.RLock] = {}
 
@@ -64,8 +65,10 @@ class Rows:
         asked = replace(draft, provenance={})
         with self._work(draft.id):
             with self._gate:
-                if self._base and self._base[0] == asked:
-                    return self._base[1]
+                known = self._bases.get(draft.id)
+                if known and known[0] == asked:
+                    self._bases.move_to_end(draft.id)
+                    return known[1]
             reading = self.reading(draft, telling)
             room = Room(
                 self._folder(draft.id) / f"examples-{mark_of(draft.options, draft.format, draft.columns, draft.choices)}", telling
@@ -73,7 +76,10 @@ class Rows:
             with clean(room.folder):
                 base = Base.of(draft, reading, room)
             with self._gate:
-                self._base = (asked, base)
+                self._bases[draft.id] = (asked, base)
+                self._bases.move_to_end(draft.id)
+                while len(self._bases) > KEPT_BASES:
+                    self._bases.popitem(last=False)
             self._tidy(draft, room.folder)
             return base
 
@@ -82,8 +88,7 @@ class Rows:
         with self._gate:
             for key in [key for key in self._readings if key[0] == draft_id]:
                 del self._readings[key]
-            if self._base and self._base[0].id == draft_id:
-                self._base = None
+            self._bases.pop(draft_id, None)
             self._works.pop(draft_id, None)
 
     @contextmanager

@@ -6,6 +6,7 @@ import importlib
 import logging
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -95,7 +96,7 @@ class Studio:
         mine = ("train-", "fetch-", "warm")
         return not any(thread.name.startswith(mine) for thread in threading.enumerate())
 
-    def rows(self, dataset_id: str) -> list[Example]:
+    def rows(self, dataset_id: str) -> Sequence[Example]:
         """The rows of a data set; the last ones asked for stay in memory, which is safe since a data set never changes."""
         return self.tokens.rows(dataset_id)
 

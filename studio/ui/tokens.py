@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import sys
 import threading
 from collections import OrderedDict
@@ -46,13 +47,13 @@ class Tokens:
         self.datasets, self.catalog = datasets, catalog
         self._gate = threading.RLock()
         self._tokenizers: OrderedDict[str, Any] = OrderedDict()
-        self._rows: OrderedDict[str, list[Example]] = OrderedDict()
+        self._rows: OrderedDict[str, Sequence[Example]] = OrderedDict()
         self._splits: OrderedDict[str, list[str]] = OrderedDict()
         self._sizes: OrderedDict[tuple[Any, ...], Sizes] = OrderedDict()
 
-    def rows(self, dataset_id: str) -> list[Example]:
-        """The rows of a data set."""
-        return self._kept(self._rows, dataset_id, lambda: self.datasets.rows(dataset_id))
+    def rows(self, dataset_id: str) -> Sequence[Example]:
+        """The rows of a data set; those of a large one are read from the disk when they are asked for."""
+        return self._kept(self._rows, dataset_id, lambda: self.datasets.stored(dataset_id))
 
     def splits(self, dataset_id: str) -> list[str]:
         """The side of each row of a data set: train, validation or test."""
@@ -99,8 +100,8 @@ class Tokens:
         key = (dataset_id, model_id, max_length, system_prompt)
 
         def work() -> Sizes:
-            longest_first = sorted(rows, key=lambda row: len(text_of(row)), reverse=True)
-            some = rows if len(rows) <= MEASURED_ROWS else [*rows[:: len(rows) // MEASURED_ROWS + 1], *longest_first[:5]]
+            longest = heapq.nlargest(5, rows, key=lambda row: len(text_of(row)))
+            some = rows if len(rows) <= MEASURED_ROWS else [*rows[:: len(rows) // MEASURED_ROWS + 1], *longest]
             found, _ = encode_all(self.tokenizer(model_id), some, max_length=max_length, system_prompt=system_prompt)
             lengths = [len(item.input_ids) for item in found]
             if not lengths:
