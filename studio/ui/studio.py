@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from studio.checkup import Checkups
+from studio.data.spill import Telling
 from studio.datasets import DatasetStore
 from studio.drafts import Drafts
 from studio.errors import Stopped, StudioError
@@ -43,6 +44,7 @@ class _Background:
     failed: dict[str, StudioError] = field(default_factory=dict)
     warming: threading.Thread | None = None
     leaving: threading.Event = field(default_factory=threading.Event)
+    taking: dict[str, Telling] = field(default_factory=dict)  # files that are being read
     hub: Any = None  # the fetch of a data set that is on its way
     live_run: str | None = None
     live_at: float = float("-inf")
@@ -90,6 +92,8 @@ class Studio:
         self.proposing.close(FETCH_END_SECONDS)
         if self.background.hub:
             self.background.hub.stop.set()
+        for telling in list(self.background.taking.values()):
+            telling.stop()
         self.engine.close()
         for thread in self.background.fetching.values():
             thread.join(FETCH_END_SECONDS)

@@ -19,6 +19,7 @@ from studio.ui.studio import Studio
 from studio.ui.tabs import data
 from studio.ui.workbench import findings, hub, origin, proposals, table, versions
 from tests.hub import FakeHub
+from tests.ui.conftest import in_the_end
 from tests.ui.test_data_tab import put, value
 
 SAME = "What is it?,It is blue.\n"
@@ -32,7 +33,7 @@ def view(page: Page) -> data.View:
 
 @pytest.fixture
 def draft_id(studio: Studio, page: Page, view: data.View) -> str:
-    changes = data.take_file(studio, view, page.shell, put(studio, ROWS, "ship.csv"), "starter", False)
+    changes = in_the_end(data.take_file(studio, view, page.shell, put(studio, ROWS, "ship.csv"), "starter", False))
     return changes[view.draft_id]
 
 
@@ -208,7 +209,8 @@ def test_the_rows_are_handed_out_as_a_file(studio: Studio, page: Page, view: dat
 
 def test_pairs_from_a_document_are_judged_and_then_used(studio: Studio, page: Page, view: data.View) -> None:
     text = "The Velvet Heron leaves at nine.\n\nTickets cost 31 crowns on weekdays.\n"
-    draft_id = data.take_file(studio, view, page.shell, put(studio, text, "guide.txt"), "starter", False)[view.draft_id]
+    changes = in_the_end(data.take_file(studio, view, page.shell, put(studio, text, "guide.txt"), "starter", False))
+    draft_id = changes[view.draft_id]
     assert proposals.is_document(studio.drafts.open(draft_id))
     store = proposals.Proposals(studio.drafts.folder(draft_id))
     passage = proposals.passages_of(studio.drafts.open(draft_id))[0]
