@@ -93,15 +93,12 @@ def kept(folder: Path) -> Converted | None:
 
 def packed(example: Example) -> list[Any]:
     """An example as a short JSON value."""
-    turns = [part for item in example.messages for part in (item["role"], item["content"])]
-    return [example.source_row, turns, example.text, example.label]
+    return [example.source_row, example.messages, example.text, example.label]
 
 
 def unpacked(cells: list[Any]) -> Example:
     """The example of `packed`."""
-    number, turns, text, label = cells
-    messages = tuple({"role": role, "content": said} for role, said in zip(turns[::2], turns[1::2], strict=True))
-    return Example(messages, text, label, number)
+    return Example(tuple(cells[1]), cells[2], cells[3], cells[0])
 
 
 def check(reading: Reading, mapping: Mapping) -> None:
