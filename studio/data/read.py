@@ -62,6 +62,7 @@ BINARY = {"xlsx": read_workbook, "parquet": read_columnar, "docx": read_docx, "p
 STREAMED = {"csv", "tsv", "json", "parquet"}
 """Kinds of which large files need no memory: one row stands after the other in them."""
 
+HEAD = 2**18  # bytes of a large file that show whether it is an exported chat
 MOST_SECONDS = 120  # for all files that are read at once; one more may then take as long as its reader allows
 
 
@@ -164,7 +165,7 @@ def check_size(name: str, size: int, most: int) -> None:
 def read_streamed(path: Path, name: str, kind: str, how: How, room: Room) -> Reading | None:
     """The rows of a large text file; None where it has to be read as a whole."""
     with open(path, "rb") as handle:
-        head = handle.read(LARGE // 16)
+        head = handle.read(HEAD)
     if is_chat_export(head):
         return None
     if kind == "json":

@@ -32,6 +32,7 @@ PASSED_OVER = "What stands above row {row} was passed over."
 UNGUARDED = "Apostrophes that keep spreadsheets from calculating were taken off: {count:,}."
 SHORT = "{count} rows have fewer cells than there are columns; the missing cells are read as empty."
 NEVER_CLOSED = "A quote mark is opened and never closed."
+LONGEST_FIELD = MAX_FILE  # of the csv module, for all threads; over-long texts are left out later, with a reason
 MOST_UNCLOSED = 20  # each one means reading the rest again
 
 
@@ -150,7 +151,7 @@ def misfits(parsed: Parsed) -> int:
 
 def parse_as(text: str, name: str, delimiter: str, quoting: int) -> Parsed:
     """All records with one way of quoting. A quote mark that is never closed costs its own row, not the rest of the file."""
-    csv.field_size_limit(MAX_FILE)  # the file is no longer than that; over-long texts are left out later, with a reason
+    csv.field_size_limit(LONGEST_FIELD)
     parsed = Parsed()
     start, number = 0, 0
     while True:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from studio.data.formulas import is_bare, unguarded
 from studio.data.readers import delimited
-from studio.data.readers.delimited import END, NEVER_CLOSED, SAMPLE, check_delimiter, find_delimiter, fitted
+from studio.data.readers.delimited import END, LONGEST_FIELD, NEVER_CLOSED, SAMPLE, check_delimiter, find_delimiter, fitted
 from studio.data.readers.encoding import survey
 from studio.data.readers.reading import (
     FOOTER_SEARCH,
@@ -52,7 +52,7 @@ class Source:
 
     def rows(self) -> Iterator[Numbered]:
         """Every row that says anything, with its number. Raises Unclosed, and Stopped."""
-        csv.field_size_limit(MAX_FILE)  # rows are bounded below
+        csv.field_size_limit(LONGEST_FIELD)  # whole rows are bounded below
         size, number, letters = os.path.getsize(self.path), 0, 0
         with open(self.path, encoding=self.encoding, errors="replace", newline="") as handle:
 
@@ -112,7 +112,7 @@ def form_of(source: Source, name: str) -> Form:
 def read_table(
     path: Path, name: str, room: Room, *, delimiter: str = "", header: bool | None = None, encoding: str = ""
 ) -> Reading | None:
-    """The rows of a large table. None where it has to be read as a whole: a quote mark is open to its end.
+    """The rows of a large table. None where it has to be read as a whole: it begins empty, or a quote mark is open to its end.
 
     Args:
         delimiter, header, encoding: As `read_delimited` takes them.
@@ -125,6 +125,8 @@ def read_table(
     found, told = survey(path, name, encoding)
     with open(path, encoding=found, errors="replace", newline="") as handle:
         head = handle.read(SAMPLE + 1)
+    if not head.strip():
+        return None
     delimiter = delimiter or find_delimiter(head) or ","
     try:
         source, form = best_form(Source(path, room, found, delimiter), name)
