@@ -159,9 +159,9 @@ class DatasetStore:
             raise NotFound("This data set does not exist any more.", "Its rows are missing.", "Add the examples again.")
         return pq.ParquetFile(path)
 
-    def left_out(self, dataset_id: str) -> list[LeftOut]:
-        """The rows that were read but not used, each with its reason."""
-        return [LeftOut.from_json(line) for line in json_lines(self.folder(dataset_id) / "left_out.jsonl")]
+    def left_out(self, dataset_id: str, most: int | None = None) -> list[LeftOut]:
+        """The rows that were read but not used, each with its reason; the first `most` of them, or all."""
+        return [LeftOut.from_json(line) for line in islice(json_lines(self.folder(dataset_id) / "left_out.jsonl"), most)]
 
     def set_provenance(self, dataset_id: str, provenance: Provenance) -> None:
         """Write down anew where the data set comes from; its rows stay as they are."""

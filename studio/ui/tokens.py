@@ -58,7 +58,7 @@ class Tokens:
     def splits(self, dataset_id: str) -> list[str]:
         """The side of each row of a data set: train, validation or test."""
         return self._kept(
-            self._splits, dataset_id, lambda: [item["split"] for item in self.datasets.records(dataset_id, ["split"])]
+            self._splits, dataset_id, lambda: [sys.intern(item["split"]) for item in self.datasets.records(dataset_id, ["split"])]
         )
 
     def tokenizer(self, model_id: str) -> Any:
@@ -96,7 +96,8 @@ class Tokens:
         """How long the rows are. With `measure` they are tokenised, which needs the model; else reckoned from their letters."""
         rows = self.rows(dataset_id)
         if not measure:
-            return reckoned(rows, max_length, system_prompt)
+            asked = ("reckoned", dataset_id, max_length, system_prompt)
+            return self._kept(self._sizes, asked, lambda: reckoned(rows, max_length, system_prompt), keep=32)
         key = (dataset_id, model_id, max_length, system_prompt)
 
         def work() -> Sizes:
@@ -129,7 +130,7 @@ def reckoned(rows: Sequence[Example], max_length: int, system_prompt: str) -> Si
     """Lengths from the number of letters and turns."""
     lengths = [min(max_length, reckoned_length(row, system_prompt)) for row in rows] or [1]
     shared = TOKENS_AROUND + round(len(system_prompt) / LETTERS_PER_TOKEN) if rows and all(row.messages for row in rows) else 0
-    return Sizes(max(1.0, sum(lengths) / len(lengths)), max(1, *lengths), shared, False)
+    return Sizes(max(1.0, sum(lengths) / len(lengths)), max(1, max(lengths)), shared, False)
 
 
 def reckoned_length(row: Example, system_prompt: str) -> int:

@@ -37,7 +37,7 @@ class TakingView:
 class Taking:
     """One reading on its way, behind the page."""
 
-    telling: Telling = field(default_factory=Telling)
+    telling: Telling
     done: threading.Event = field(default_factory=threading.Event)
     result: Opened | None = None
     error: BaseException | None = None
@@ -63,7 +63,7 @@ def taken(studio: Studio, view: View, work: Callable[[Telling], Opened]) -> Iter
 
     A page that is closed meanwhile ends the work.
     """
-    own, taking, key = view.taking, Taking(), secrets.token_hex(8)
+    own, taking, key = view.taking, Taking(Telling()), secrets.token_hex(8)
     studio.background.taking[key] = taking.telling
     threading.Thread(target=bring, args=(taking, work), name="taking", daemon=True).start()
     try:
