@@ -185,6 +185,20 @@ def test_limits_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         read(write(tmp_path, "open.csv", 'question,answer\na?,b\n"open,x\n' + "a?,b\n" * 9), room=room)
 
 
+def test_a_line_far_too_long_is_no_row_of_a_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streamed_table, "LONGEST_LINE", 1000)
+    alike(*both(tmp_path, "long.csv", "question,answer\na?,b\n" + "x" * 5000 + ",y\n"))
+
+
+def test_far_too_many_lines_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streamed_lines, "MOST_LINES", 300)
+    with pytest.raises(StudioError, match="more than 300 lines"):
+        read(write(tmp_path, "empty.jsonl", LINES + "\n" * 101), room=Room(tmp_path / "room", Telling()))
+    monkeypatch.setattr(reading, "MAX_ROWS", 250)
+    with pytest.raises(StudioError, match="more than 250 rows"):
+        read(write(tmp_path, "broken.jsonl", LINES + "{x\n" * 51), room=Room(tmp_path / "room", Telling()))
+
+
 @pytest.mark.parametrize("name", ["a.jsonl", "a.csv"])
 def test_it_can_be_ended_and_does_not_pass_for_whole(tmp_path: Path, name: str) -> None:
     class Impatient(Telling):

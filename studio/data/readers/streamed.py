@@ -35,11 +35,11 @@ class Rows:
         self.first_left_out: LeftOut | None = None
 
     def add(self, rows: Sequence[dict[str, Any]], numbers: Sequence[int], left_out: list[LeftOut]) -> None:
-        """Add a batch. Raises StudioError when there are too many rows or columns."""
+        """Add a batch. Raises StudioError when there are too many rows, those left out among them, or columns."""
         for row in rows:
             if not row.keys() <= self.columns.keys():
                 self.columns.update(dict.fromkeys(row))
-        check_counts(self.name, len(self.rows) + len(rows), len(self.columns))
+        check_counts(self.name, len(self.rows) + len(rows) + len(self.left_out), len(self.columns))
         self.rows.extend(rows)
         self.numbers.extend(numbers)
         left_out.sort(key=lambda item: item.row)

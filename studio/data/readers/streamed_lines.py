@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from studio.data.readers.encoding import survey
-from studio.data.readers.reading import Reading, column_names, refusal
+from studio.data.readers.reading import MAX_ROWS, Reading, column_names, refusal
 from studio.data.readers.records import NO_OBJECT, REPEATED, Decoder, as_objects, looks_like_lines, shorten
 from studio.data.readers.streamed import LONGEST_LINE, Rows, collecting
 from studio.data.shapes.unfold import Unfolding
@@ -17,6 +17,7 @@ from studio.data.spill import BATCH, Room
 from studio.records import LeftOut
 
 HEAD = 2**18  # characters that are looked at before anything is decided
+MOST_LINES = 5 * MAX_ROWS  # the empty ones included; so many are gone through in seconds
 BATCH_SIZE = 2**22  # characters, after which a batch is full
 
 
@@ -56,7 +57,7 @@ def stream(handle: TextIO, rows: Rows, notes: list[str], size: int, *, encoding:
     """All rows, some thousand in memory at a time."""
     decoder, unfolding = Decoder(), None
     told: list[str] = []
-    for items, numbers, left_out in batches(handle, decoder):
+    for items, numbers, left_out in batches(handle, decoder, rows.name):
         rows.room.telling.tell("read", handle.buffer.tell(), size, len(rows.rows))
         if unfolding is None and items:
             unfolding = Unfolding(items, told)
@@ -73,8 +74,8 @@ def stream(handle: TextIO, rows: Rows, notes: list[str], size: int, *, encoding:
     return rows.reading("jsonl", tuple(named.values()), encoding=encoding, notes=[*notes, *told], renamed=renamed)
 
 
-def batches(handle: TextIO, decoder: Decoder) -> Iterator[tuple[list[Any], list[int], list[LeftOut]]]:
-    """Values with the numbers of their lines, and what was left out meanwhile."""
+def batches(handle: TextIO, decoder: Decoder, name: str) -> Iterator[tuple[list[Any], list[int], list[LeftOut]]]:
+    """Values with the numbers of their lines, and what was left out meanwhile. Raises StudioError for far too many lines."""
     items: list[Any] = []
     numbers: list[int] = []
     left_out: list[LeftOut] = []
@@ -82,6 +83,8 @@ def batches(handle: TextIO, decoder: Decoder) -> Iterator[tuple[list[Any], list[
     while line := handle.readline(LONGEST_LINE):
         number += 1
         letters += len(line)
+        if number > MOST_LINES:
+            raise refusal(name, f"It has more than {MOST_LINES:,} lines.", "Take the empty lines out, or split it.")
         if len(line) == LONGEST_LINE and line[-1] != "\n":
             left_out.append(LeftOut(number, f"The line is longer than {LONGEST_LINE:,} signs.", shorten(line[:400])))
             while (line := handle.readline(LONGEST_LINE)) and line[-1] != "\n":

@@ -60,7 +60,7 @@ class Source:
                 nonlocal letters
                 while line := handle.readline(LONGEST_LINE):
                     letters += len(line)
-                    if letters > LONGEST_LINE:
+                    if letters >= LONGEST_LINE:  # a part of a line would pass for a row
                         raise Unclosed(number + 1)
                     yield line
                 yield END
