@@ -39,7 +39,7 @@ class Rows:
         for row in rows:
             if not row.keys() <= self.columns.keys():
                 self.columns.update(dict.fromkeys(row))
-        check_counts(self.name, len(self.rows) + len(rows) + len(self.left_out), len(self.columns))
+        check_counts(self.name, len(self.rows) + len(rows) + len(self.left_out) + len(left_out), len(self.columns))
         self.rows.extend(rows)
         self.numbers.extend(numbers)
         left_out.sort(key=lambda item: item.row)
