@@ -69,6 +69,11 @@ class Checkup:
         """End it soon, without findings."""
         self._cancelled.set()
 
+    @property
+    def stopped(self) -> bool:
+        """Whether it was ended before it came to its end."""
+        return self._cancelled.is_set() and self._done.is_set() and self.findings is None and self.error is None
+
     def ids(self, finding: Finding) -> list[int]:
         """The ids of the rows that a finding is about."""
         return [self.row_ids[place] for place in finding.rows]
@@ -129,7 +134,7 @@ class Checkups:
         item = draft_id or dataset_id
         key = (item, state_of(opened) if opened else "", model_id, self.countable(model_id))
         with self._gate:
-            if key not in self._looks:
+            if key not in self._looks or self._looks[key].stopped:
                 for other in [other for other in self._looks if other[0] == item]:
                     self._looks.pop(other).cancel()
                 self._looks[key] = self._of_draft(opened, model_id) if opened else self._of_set(str(dataset_id), model_id)
@@ -138,6 +143,12 @@ class Checkups:
             while len(self._looks) > KEPT:
                 self._looks.popitem(last=False)[1].cancel()
             return self._looks[key]
+
+    def stop(self, item: str) -> None:
+        """End the looks through the rows of a draft or a data set; the next `begin` begins anew."""
+        with self._gate:
+            for look in [look for key, look in self._looks.items() if key[0] == item]:
+                look.cancel()
 
     def current(self, look: Checkup, draft_id: str | None) -> bool:
         """Whether the rows are still those of this look, and nobody has begun another one."""
@@ -158,7 +169,7 @@ class Checkups:
         return self._look(opened.rows.ids, opened.rows, opened.splits, goal, model_id)
 
     def _of_set(self, dataset_id: str, model_id: str) -> Checkup:
-        record, rows = self.datasets.get(dataset_id), self.datasets.rows(dataset_id)
+        record, rows = self.datasets.get(dataset_id), self.datasets.stored(dataset_id)
         splits = [item["split"] for item in self.datasets.records(dataset_id, ["split"])]
         return self._look(range(len(rows)), rows, splits, record.goal, model_id)
 

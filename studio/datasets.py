@@ -11,12 +11,13 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from functools import lru_cache
+from itertools import accumulate, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -39,6 +40,8 @@ SCHEMA = pa.schema(
 )
 EXAMPLE = ("messages", "text", "label", "source_row")  # the columns an example is made of
 ROWS_AT_ONCE = 4096  # of rows.parquet, in memory
+MOST_IN_MEMORY = 50_000  # rows; they take some 50 MB where each has 250 characters
+GROUPS_IN_MEMORY = 4  # of `StoredRows`
 
 
 class DatasetStore:
@@ -118,6 +121,10 @@ class DatasetStore:
         """The examples of one split, or all, in their order."""
         return list(self.each(dataset_id, split))
 
+    def stored(self, dataset_id: str) -> Sequence[Example]:
+        """`rows`; those of a large data set are read from the disk when they are asked for."""
+        return self.rows(dataset_id) if self.get(dataset_id).rows <= MOST_IN_MEMORY else StoredRows(self, dataset_id)
+
     def each(self, dataset_id: str, split: str | None = None) -> Iterator[Example]:
         """`rows`, of which a few thousand are in memory at a time."""
         for record in self.records(dataset_id, (*EXAMPLE, "split")):
@@ -126,7 +133,7 @@ class DatasetStore:
 
     def records(self, dataset_id: str, columns: Sequence[str]) -> Iterator[dict[str, Any]]:
         """The rows of rows.parquet as they lie there, with some of its columns, a few thousand in memory at a time."""
-        with self._open(dataset_id) as file:
+        with self.open_rows(dataset_id) as file:
             for batch in file.iter_batches(ROWS_AT_ONCE, columns=list(columns)):
                 yield from batch.to_pylist()
 
@@ -134,7 +141,7 @@ class DatasetStore:
         """Some rows by their positions; only the parts of the file that hold them are read."""
         wanted = sorted(set(positions))
         found: dict[int, Example] = {}
-        with self._open(dataset_id) as file:
+        with self.open_rows(dataset_id) as file:
             begin = 0
             for part in range(file.num_row_groups):
                 end = begin + file.metadata.row_group(part).num_rows
@@ -145,15 +152,16 @@ class DatasetStore:
                 begin = end
         return found
 
-    def _open(self, dataset_id: str) -> pq.ParquetFile:
+    def open_rows(self, dataset_id: str) -> pq.ParquetFile:
+        """The file of the rows. Raises NotFound."""
         path = self.folder(dataset_id) / "rows.parquet"
         if not path.is_file():
             raise NotFound("This data set does not exist any more.", "Its rows are missing.", "Add the examples again.")
         return pq.ParquetFile(path)
 
-    def left_out(self, dataset_id: str) -> list[LeftOut]:
-        """The rows that were read but not used, each with its reason."""
-        return [LeftOut.from_json(line) for line in json_lines(self.folder(dataset_id) / "left_out.jsonl")]
+    def left_out(self, dataset_id: str, most: int | None = None) -> list[LeftOut]:
+        """The rows that were read but not used, each with its reason; the first `most` of them, or all."""
+        return [LeftOut.from_json(line) for line in islice(json_lines(self.folder(dataset_id) / "left_out.jsonl"), most)]
 
     def set_provenance(self, dataset_id: str, provenance: Provenance) -> None:
         """Write down anew where the data set comes from; its rows stay as they are."""
@@ -173,6 +181,41 @@ class DatasetStore:
     def disk(self, dataset_id: str) -> int:
         """Bytes the data set takes."""
         return disk_used(self.folder(dataset_id))
+
+
+class StoredRows(Sequence[Example]):
+    """The rows of a large data set, read a few thousand at a time. The ones read last stay in memory."""
+
+    def __init__(self, store: DatasetStore, dataset_id: str) -> None:
+        self._store, self._id = store, dataset_id
+        with store.open_rows(dataset_id) as file:
+            sizes = [file.metadata.row_group(part).num_rows for part in range(file.num_row_groups)]
+        self._ends = list(accumulate(sizes))
+        self._group = lru_cache(GROUPS_IN_MEMORY)(self._read)
+
+    def _read(self, part: int) -> list[Example]:
+        with self._store.open_rows(self._id) as file:
+            return [example_of(record) for record in file.read_row_group(part, columns=list(EXAMPLE)).to_pylist()]
+
+    def __len__(self) -> int:
+        return self._ends[-1] if self._ends else 0
+
+    def __iter__(self) -> Iterator[Example]:
+        return self._store.each(self._id)
+
+    @overload
+    def __getitem__(self, at: int) -> Example: ...
+
+    @overload
+    def __getitem__(self, at: slice) -> list[Example]: ...
+
+    def __getitem__(self, at: int | slice) -> Example | list[Example]:
+        places = range(len(self))[at]
+        return self._at(places) if isinstance(places, int) else [self._at(place) for place in places]
+
+    def _at(self, place: int) -> Example:
+        part = bisect_right(self._ends, place)
+        return self._group(part)[place - (self._ends[part - 1] if part else 0)]
 
 
 def example_of(record: dict[str, Any]) -> Example:

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
 
 from studio.data.cells import MAX_LENGTH, Row, Unfit, filled, plain_text, text_of, turn
 from studio.data.chats import checked, from_messages, from_sharegpt
 from studio.data.dialogues import from_dialogue
 from studio.data.formats import FORMATS, Mapping
 from studio.data.readers.reading import Reading
+from studio.data.spill import BATCH, Room, Spill, Spilled
 from studio.data.templates import TEMPLATES, take_apart, template_of
 from studio.errors import StudioError
 from studio.records import Example, LeftOut
+from studio.workspace import write_json
 
 __all__ = ["MAKERS", "MAX_LENGTH", "TEMPLATED", "Converted", "convert"]
 
 TEMPLATED = {"text": ("text",), "pairs": ("question", "answer"), "prompt": ("prompt", "completion")}
 """Format -> the roles whose texts, one behind the other, may be a chat that is already written in a template."""
 
+EXAMPLES, LEFT_OUT, WHOLE = "examples.jsonl", "left_out.jsonl", "whole.json"  # the last is written last
 NO = {"false", "0", "0.0", "no"}
 
 
@@ -26,24 +33,72 @@ NO = {"false", "0", "0.0", "no"}
 class Converted:
     """Examples in the order of the file, and the rows that became none. Rows the reader left out are not repeated here."""
 
-    examples: tuple[Example, ...]
-    left_out: tuple[LeftOut, ...]
+    examples: Sequence[Example]
+    left_out: Sequence[LeftOut]
 
 
-def convert(reading: Reading, mapping: Mapping) -> Converted:
-    """Examples from rows. Raises StudioError when the mapping does not fit the reading; bad rows are left out, not raised."""
+def convert(reading: Reading, mapping: Mapping, room: Room | None = None) -> Converted:
+    """Examples from rows. Raises StudioError when the mapping does not fit the reading; bad rows are left out, not raised.
+
+    Args:
+        room: Where the examples of rows that lie on the disk go. Without it all are held in memory.
+    """
     check(reading, mapping)
-    make = MAKERS[mapping.format]
+    if room and isinstance(reading.rows, Spilled):
+        return kept(room.folder) or convert_to_disk(reading, mapping, room)
     examples: list[Example] = []
     left_out: list[LeftOut] = []
+    for item in each(reading, mapping):
+        (examples if isinstance(item, Example) else left_out).append(item)
+    return Converted(tuple(examples), tuple(left_out))
+
+
+def each(reading: Reading, mapping: Mapping) -> Iterator[Example | LeftOut]:
+    """What becomes of each row."""
+    make = MAKERS[mapping.format]
     for index, (number, row) in enumerate(zip(reading.row_numbers, reading.rows, strict=True)):
         try:
             cells = {role: row.get(column) for role, column in mapping.columns.items()}
-            examples.append(from_template(cells, number, mapping) or make(cells, number, mapping))
+            yield from_template(cells, number, mapping) or make(cells, number, mapping)
         except Unfit as error:
             reason = f"{reading.file_of(index)}: {error}" if reading.files else str(error)
-            left_out.append(LeftOut(number, reason, excerpt(row, mapping)))
-    return Converted(tuple(examples), tuple(left_out))
+            yield LeftOut(number, reason, excerpt(row, mapping))
+
+
+def convert_to_disk(reading: Reading, mapping: Mapping, room: Room) -> Converted:
+    """`convert`, some thousand rows in memory at a time. Raises Stopped."""
+    found = each(reading, mapping)
+    done = 0
+    with closing(Spill(room.folder / EXAMPLES)) as examples, closing(Spill(room.folder / LEFT_OUT)) as left_out:
+        while some := list(islice(found, BATCH)):
+            room.telling.tell("convert", done, len(reading.rows), done)
+            done += len(some)
+            examples.extend(packed(item) for item in some if isinstance(item, Example))
+            left_out.extend([item.row, item.reason, item.excerpt] for item in some if isinstance(item, LeftOut))
+    write_json(room.folder / WHOLE, {"rows": done})
+    made = kept(room.folder)
+    assert made is not None
+    return made
+
+
+def kept(folder: Path) -> Converted | None:
+    """What an earlier call with the same folder has made; None where it did not come to its end."""
+    if not (folder / WHOLE).is_file():
+        return None
+    try:
+        return Converted(Spilled(folder / EXAMPLES, unpacked), Spilled(folder / LEFT_OUT, lambda cells: LeftOut(*cells)))
+    except OSError:
+        return None
+
+
+def packed(example: Example) -> list[Any]:
+    """An example as a short JSON value."""
+    return [example.source_row, example.messages, example.text, example.label]
+
+
+def unpacked(cells: list[Any]) -> Example:
+    """The example of `packed`."""
+    return Example(tuple(cells[1]), cells[2], cells[3], cells[0])
 
 
 def check(reading: Reading, mapping: Mapping) -> None:

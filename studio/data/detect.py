@@ -59,10 +59,11 @@ def detect(reading: Reading, choices: Choices | None = None) -> Mapping:
     if reading.is_document:
         reason = "The file is a document without questions and answers."
         return settle(reading, Mapping("text", {"text": "text"}, "certain", reason, choices))
-    found = by_chats(reading) or by_dialogues(reading, [name for name in reading.columns if is_talk(name)])
+    first = replace(reading, rows=reading.rows[:SAMPLE], row_numbers=reading.row_numbers[:SAMPLE])
+    found = by_chats(first) or by_dialogues(first, [name for name in first.columns if is_talk(name)])
     if not found:
-        shapes = {column: shape_of(reading, column) for column in reading.columns}
-        found = by_preferences(shapes) or by_names(shapes) or by_dialogues(reading, reading.columns) or by_shape(shapes)
+        shapes = {column: shape_of(first, column) for column in first.columns}
+        found = by_preferences(shapes) or by_names(shapes) or by_dialogues(first, first.columns) or by_shape(shapes)
     return settle(reading, replace(found, choices=choices))
 
 
@@ -120,7 +121,7 @@ def has_question(reading: Reading, column: str) -> bool:
 
 def sign_of(reading: Reading, column: str) -> str:
     """What names the speaker of the turns in a column of chats: "role" or "from"; empty for any other column."""
-    values = [row[column] for row in reading.rows[:SAMPLE] if row.get(column)]
+    values = [row[column] for row in reading.rows if row.get(column)]
     turns = [value[0] for value in values if isinstance(value, list) and value and isinstance(value[0], dict)]
     if not turns or len(turns) < len(values) / 2:
         return ""
@@ -130,7 +131,7 @@ def sign_of(reading: Reading, column: str) -> str:
 def by_dialogues(reading: Reading, columns: Sequence[str]) -> Mapping | None:
     """The first of the columns that holds chats between people: turns with a speaker and words."""
     for column in columns:
-        if is_dialogue([row[column] for row in reading.rows[:SAMPLE] if row.get(column)], named=is_talk(column)):
+        if is_dialogue([row[column] for row in reading.rows if row.get(column)], named=is_talk(column)):
             reason = f"The column “{column}” holds chats in which each turn names its speaker."
             return Mapping("dialogue", {"turns": column}, "certain" if is_talk(column) else "likely", reason)
     return None
@@ -261,8 +262,8 @@ def called(columns: dict[str, str]) -> str:
 
 
 def shape_of(reading: Reading, column: str) -> Shape:
-    """What the values of a column look like, in the first rows."""
-    values = [row.get(column) for row in reading.rows[:SAMPLE]]
+    """What the values of a column look like."""
+    values = [row.get(column) for row in reading.rows]
     filled = [value for value in values if value is not None and str(value).strip()]
     shown = [str(value).strip() for value in filled]
     count = max(1, len(filled))

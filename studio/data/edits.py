@@ -107,7 +107,14 @@ class Edited(Sequence[Example]):
     def __iter__(self) -> Iterator[Example]:
         if not self.changed and not self.out:
             return iter(self.base)
-        return map(self._row, self.ids)
+        return self._each()
+
+    def _each(self) -> Iterator[Example]:
+        """One row after the other: a `base` on the disk is much quicker to go through than to pick from."""
+        for row, example in enumerate(self.base):
+            if row not in self.out:
+                yield self.changed.get(row, example)
+        yield from (self.changed[row] for row in self.ids[bisect_left(self.ids, len(self.base)) :])
 
     def __eq__(self, other: object) -> bool:
         """Whether both are the same rows under the same ids."""

@@ -22,12 +22,20 @@ def unguard(rows: Iterable[dict[str, Any]]) -> int:
     guarded = []
     for row in rows:
         for name, cell in row.items():
-            if not isinstance(cell, str) or not cell.startswith((MARK, *SIGNS)):
-                continue
-            if cell.startswith(SIGNS):
+            if is_bare(cell):
                 return 0
-            if cell.lstrip(MARK).startswith(SIGNS):
+            if unguarded(cell) is not cell:
                 guarded.append((row, name))
     for row, name in guarded:
-        row[name] = row[name][1:]
+        row[name] = unguarded(row[name])
     return len(guarded)
+
+
+def is_bare(cell: Any) -> bool:
+    """Whether a cell is a formula that nobody guarded."""
+    return isinstance(cell, str) and cell.startswith(SIGNS)
+
+
+def unguarded(cell: Any) -> Any:
+    """A cell without the apostrophe that guards it; the very same cell where there is none."""
+    return cell[1:] if isinstance(cell, str) and cell.startswith(MARK) and cell.lstrip(MARK).startswith(SIGNS) else cell

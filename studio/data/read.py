@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from studio.data.exports.recognise import recognise_bytes, recognise_text
+from studio.data.exports.recognise import is_chat_export, recognise_bytes, recognise_text
 from studio.data.names import is_known
 from studio.data.readers.archive import unpacked
 from studio.data.readers.columnar import read_columnar
@@ -17,10 +17,13 @@ from studio.data.readers.documents import read_docx, read_markup, read_pdf
 from studio.data.readers.encoding import declared, decode
 from studio.data.readers.guarded import MAX_FILES
 from studio.data.readers.prose import read_prose
-from studio.data.readers.reading import MAX_FILE, Reading, refusal
+from studio.data.readers.reading import MAX_FILE, MAX_STREAMED, Reading, refusal
 from studio.data.readers.records import read_records
+from studio.data.readers.streamed_lines import read_lines
+from studio.data.readers.streamed_table import read_table
 from studio.data.readers.union import unite
 from studio.data.readers.workbook import read_workbook
+from studio.data.spill import LARGE, Room
 from studio.errors import StudioError
 from studio.workspace import display_name, gib
 
@@ -56,6 +59,10 @@ SUFFIXES = {
 BINARY = {"xlsx": read_workbook, "parquet": read_columnar, "docx": read_docx, "pdf": read_pdf, "zip": unpacked}
 """Kinds that are no text, with what opens them."""
 
+STREAMED = {"csv", "tsv", "json", "parquet"}
+"""Kinds of which large files need no memory: one row stands after the other in them."""
+
+HEAD = 2**18  # bytes of a large file that show whether it is an exported chat
 MOST_SECONDS = 120  # for all files that are read at once; one more may then take as long as its reader allows
 
 
@@ -69,7 +76,9 @@ class How:
     header: bool | None = None
 
 
-def read(path: Path, *, encoding: str = "", delimiter: str = "", sheet: str = "", header: bool | None = None) -> Reading:
+def read(
+    path: Path, *, encoding: str = "", delimiter: str = "", sheet: str = "", header: bool | None = None, room: Room | None = None
+) -> Reading:
     """The rows of a file. Raises StudioError that names the file, the row where there is one, and the remedy.
 
     Args:
@@ -77,9 +86,10 @@ def read(path: Path, *, encoding: str = "", delimiter: str = "", sheet: str = ""
         delimiter: The sign between cells of a CSV; empty finds it.
         sheet: The sheet of a workbook, or the list of a JSON object; empty finds it.
         header: Whether the first row names the columns; None finds out.
+        room: Where the rows of a large file go. Without it all are held in memory, and less can be read.
     """
     path = Path(path)
-    return read_as(path, display_name(path.name, "The file"), How(encoding, delimiter, sheet, header))
+    return read_as(path, display_name(path.name, "The file"), How(encoding, delimiter, sheet, header), room)
 
 
 def read_many(paths: Sequence[Path], **how: Any) -> Reading:
@@ -113,7 +123,7 @@ def read_each(files: Sequence[tuple[str, Path]], unused: list[tuple[str, str]], 
     return unite(parts, unused, name)
 
 
-def read_as(path: Path, name: str, how: How) -> Reading:
+def read_as(path: Path, name: str, how: How, room: Room | None = None) -> Reading:
     """The rows of a file that is shown under `name`."""
     kind = SUFFIXES.get(path.suffix.lower())
     if kind is None:
@@ -123,12 +133,15 @@ def read_as(path: Path, name: str, how: How) -> Reading:
         size = path.stat().st_size
         if not path.is_file():
             raise refusal(name, "It is not a file.", "Add the file itself.")
-        if size > MAX_FILE:
-            raise refusal(name, f"It has {gib(size)}, and {gib(MAX_FILE)} is the most.", "Split it into smaller files.")
+        most = MAX_STREAMED if room and kind in STREAMED else MAX_FILE
+        check_size(name, size, most)
         if size == 0:
             raise refusal(name, "It is empty.", "Add a file with at least one example.")
         if kind in BINARY:
-            return read_binary(path, name, kind, how)
+            return read_columnar(path, name, room) if kind == "parquet" else read_binary(path, name, kind, how)
+        if room and size > LARGE and kind in STREAMED and (found := read_streamed(path, name, kind, how, room)):
+            return found
+        check_size(name, size, MAX_FILE)
         data = path.read_bytes()
         if found := recognise_bytes(data, name):
             return found
@@ -141,6 +154,24 @@ def read_as(path: Path, name: str, how: How) -> Reading:
     if kind in ("markdown", "html"):
         return with_notes(read_markup(path, text, name, kind, found), notes)
     return with_notes(read_text(text, name, kind, found, how), notes)
+
+
+def check_size(name: str, size: int, most: int) -> None:
+    """Raise StudioError when a file has too many bytes."""
+    if size > most:
+        raise refusal(name, f"It has {gib(size)}, and {gib(most)} is the most.", "Split it into smaller files.")
+
+
+def read_streamed(path: Path, name: str, kind: str, how: How, room: Room) -> Reading | None:
+    """The rows of a large text file; None where it has to be read as a whole."""
+    with open(path, "rb") as handle:
+        head = handle.read(HEAD)
+    if is_chat_export(head):
+        return None
+    if kind == "json":
+        return read_lines(path, name, room, how.encoding)
+    delimiter = how.delimiter or ("\t" if kind == "tsv" and b"\t" in head[: 2**16] else "")
+    return read_table(path, name, room, delimiter=delimiter, header=how.header, encoding=how.encoding)
 
 
 def read_binary(path: Path, name: str, kind: str, how: How) -> Reading:

@@ -8,6 +8,8 @@ from bisect import bisect_left
 from collections.abc import Hashable, Iterable, Sequence
 from hashlib import blake2b
 
+import numpy as np
+
 from studio.data.edits import Edited
 from studio.records import Example
 
@@ -22,6 +24,7 @@ def assign(
     validation: float = 0.1,
     test: float = 0.0,
     said: Sequence[int] | None = None,
+    labelled: bool = True,
 ) -> list[str]:
     """ "train", "validation" or "test" for each example.
 
@@ -32,17 +35,20 @@ def assign(
         validation: Share of the rows kept aside to choose the best checkpoint; at least 1 row from 5 rows up, at most 200.
         test: Share of the rows kept aside for step 5; none when 0, at most 200 rows.
         said: `digests(examples)`, where they are at hand.
+        labelled: Whether rows may have labels; False spares a pass through them.
     """
     sides = ["train"] * len(examples)
-    groups = group(digests(examples) if said is None else said)
-    if len(examples) < FEWEST_ROWS or len(groups) < 2:
+    firsts, of_row = grouped(digests(examples) if said is None else said)
+    if len(examples) < FEWEST_ROWS or len(firsts) < 2:
         return sides
-    order = spread(examples, groups, random.Random(seed))
+    sizes = np.bincount(of_row)
+    order = spread(labels_at(examples, firsts) if labelled else [""] * len(firsts), random.Random(seed))
     for side, share, least in (("test", test, 0), ("validation", validation, 1)):
-        for rows in choose(order[:-1], kept_aside(len(examples), share, least)):  # the last group is always learned from
-            order.remove(rows)
-            for row in rows:
-                sides[row] = side
+        # the last group is always learned from
+        chosen = choose(order[:-1], sizes, kept_aside(len(examples), share, least))
+        order = order[~np.isin(order, chosen)]
+        for row in np.flatnonzero(np.isin(of_row, chosen)).tolist():
+            sides[row] = side
     return sides
 
 
@@ -85,24 +91,42 @@ def kept_aside(count: int, share: float, least: int) -> int:
     return min(MOST_KEPT_ASIDE, max(least, round(count * share)))
 
 
-def choose(order: Sequence[list[int]], wanted: int) -> list[list[int]]:
-    """Groups from the start of `order` with `wanted` rows in all, as nearly as whole groups allow; one group at least."""
+def choose(order: np.ndarray, sizes: np.ndarray, wanted: int) -> list[int]:
+    """Groups from the start of `order` with `wanted` rows in all, as nearly as whole groups allow; one group at least.
+
+    Args:
+        sizes: Rows of each group.
+    """
     chosen, missing = [], wanted
-    for rows in order:
-        if len(rows) <= missing:
-            chosen.append(rows)
-            missing -= len(rows)
+    for group in order:
+        if sizes[group] <= missing:
+            chosen.append(int(group))
+            missing -= sizes[group]
         if not missing:
             return chosen
-    return chosen or [min(order, key=len)] if order else []
+    return chosen or [int(order[np.argmin(sizes[order])])] if len(order) else []
 
 
-def group(said: Sequence[int]) -> list[list[int]]:
-    """Indices of rows that say the same, by their digests, in order of their first appearance."""
-    found: dict[int, list[int]] = {}
-    for index, number in enumerate(said):
-        found.setdefault(number, []).append(index)
-    return list(found.values())
+def grouped(said: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+    """Rows that say the same, by their digests: the first row of each group, ascending, and the group of each row."""
+    _, first, of_row = np.unique(np.asarray(said, np.int64), return_index=True, return_inverse=True)
+    order = np.argsort(first, kind="stable")
+    place = np.empty(len(order), np.int64)
+    place[order] = np.arange(len(order))
+    return first[order], place[of_row]
+
+
+def labels_at(examples: Iterable[Example], rows: np.ndarray) -> list[str]:
+    """The labels of some rows, which are in ascending order. Equal ones are one object."""
+    names: dict[str, str] = {}
+    wanted = iter(rows.tolist())
+    at = next(wanted, None)
+    found = []
+    for row, example in enumerate(examples):
+        if row == at:
+            found.append(names.setdefault(example.label, example.label))
+            at = next(wanted, None)
+    return found
 
 
 def digests(examples: Iterable[Example]) -> array[int]:
@@ -128,17 +152,21 @@ def plain(text: str) -> str:
     return " ".join(text.split()).casefold()
 
 
-def spread(examples: Sequence[Example], groups: Sequence[list[int]], chance: random.Random) -> list[list[int]]:
-    """The groups shuffled so that every stretch from the start holds the labels in about their shares.
+def spread(labels: Sequence[str], chance: random.Random) -> np.ndarray:
+    """Groups, by their index, shuffled so that every stretch from the start holds the labels in about their shares.
 
     Each group gets a place between 0 and 1 within its label; merging by place deals the labels out evenly.
+
+    Args:
+        labels: The label of each group.
     """
-    labels: dict[str, list[list[int]]] = {}
-    for rows in groups:
-        labels.setdefault(examples[rows[0]].label, []).append(rows)
-    placed = []
-    for label in sorted(labels):
-        members = labels[label]
+    by_label: dict[str, array[int]] = {}
+    for group, label in enumerate(labels):
+        by_label.setdefault(label, array("q")).append(group)
+    places = np.empty(len(labels))
+    for label in sorted(by_label):
+        members = by_label[label]
         chance.shuffle(members)
-        placed += [((index + chance.random()) / len(members), rows) for index, rows in enumerate(members)]
-    return [rows for _, rows in sorted(placed, key=lambda item: (item[0], item[1][0]))]
+        dealt = np.fromiter((chance.random() for _ in members), np.float64, len(members))
+        places[np.asarray(members)] = (np.arange(len(members)) + dealt) / len(members)
+    return np.lexsort((np.arange(len(labels)), places))

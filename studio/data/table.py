@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from studio.data.edits import Edited
@@ -73,7 +74,7 @@ def page_of(
     found = matching(rows, query.strip().casefold(), only)
     if key:
         order = SORTS[key][1]
-        values = [order(rows[at]) for at in found]
+        values = list(map(order, chosen_of(rows, found)))
         found = [found[index] for index in sorted(range(len(found)), key=values.__getitem__, reverse=turned)]
     elif turned:
         found = found[::-1]
@@ -92,6 +93,14 @@ def matching(rows: Edited, wanted: str, only: Collection[int] | None) -> range |
     chosen = None if only is None else frozenset(only)
     each = zip(range(len(rows)), rows.ids, rows, strict=True)
     return [at for at, row, example in each if (chosen is None or row in chosen) and holds(example, wanted)]
+
+
+def chosen_of(rows: Iterable[Example], positions: Iterable[int]) -> Iterator[Example]:
+    """The rows at some positions, which ascend, in one pass."""
+    each, passed = iter(rows), 0
+    for at in positions:
+        yield next(islice(each, at - passed, None))
+        passed = at + 1
 
 
 def holds(example: Example, wanted: str) -> bool:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
+from functools import cached_property
+from itertools import chain
 from typing import Any
 
 from studio.data.convert import Converted
 from studio.data.detect import FORMATS, Mapping
 from studio.data.edits import Edited, Log
 from studio.data.read import Reading
+from studio.data.spill import Merged, Spilled
+from studio.data.table import chosen_of
 from studio.records import Dataset, LeftOut
 
 MOST_KEPT_ASIDE = 0.5
@@ -67,19 +72,26 @@ class Opened:
     key: str = ""
     notes: tuple[str, ...] = ()
 
-    @property
-    def left_out(self) -> tuple[LeftOut, ...]:
+    @cached_property
+    def left_out(self) -> Sequence[LeftOut]:
         """Every row of the file that is not used, in its order. What was taken out by hand is not quoted: it may be private."""
         given = self.converted.examples
-        taken = (
-            LeftOut(given[row].source_row, f"Taken out: {label}") for row, label in self.rows.out.items() if row < len(given)
-        )
-        return tuple(sorted((*self.reading.left_out, *self.converted.left_out, *taken), key=lambda item: item.row))
+        out = sorted(row for row in self.rows.out if row < len(given))
+        numbers = (example.source_row for example in chosen_of(given, out))
+        taken = [LeftOut(number, f"Taken out: {self.rows.out[row]}") for number, row in zip(numbers, out, strict=True)]
+        taken.sort(key=by_row)
+        parts = (self.reading.left_out, self.converted.left_out, taken)
+        return Merged(parts, by_row) if isinstance(given, Spilled) else tuple(sorted(chain(*parts), key=by_row))
 
-    @property
+    @cached_property
     def counts(self) -> Counter[str]:
         """Rows by split."""
         return Counter(self.splits)
+
+
+def by_row(item: LeftOut) -> int:
+    """Where a row stands in the file."""
+    return item.row
 
 
 def as_made(record: Dataset) -> dict[str, Any]:

@@ -10,7 +10,6 @@ import os
 import shutil
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Mapping as Map
 from dataclasses import asdict, replace
@@ -21,20 +20,20 @@ from studio import provenance
 from studio.data.detect import FORMATS
 from studio.data.edits import Edit, apply
 from studio.data.formats import choices_of
-from studio.data.read import Reading, read, read_pasted
+from studio.data.read import read_pasted
+from studio.data.spill import LARGE, Telling
 from studio.data.split import carry_over
 from studio.datasets import DatasetStore
-from studio.drafts.base import Base
 from studio.drafts.edits import EditFile, added, fitting, lines_of
 from studio.drafts.naming import columns_for, columns_with, nice_name, safe_file_name
 from studio.drafts.records import PASTED, Draft, Opened, Options, as_made, share_faults
+from studio.drafts.rows import ON_DISK, Rows
 from studio.drafts.uploads import taken
 from studio.errors import NotFound, StudioError
 from studio.records import Dataset, Example, Provenance
 from studio.workspace import Workspace, display_name, read_json, slug, write_json, write_text
 
 PREFIX = "draft-"
-KEPT_READINGS = 4  # drafts whose rows stay in memory
 KEPT_DAYS = 30  # an untouched draft is removed after that
 GOALS = {"labels": "sorting", "text": "voice", "dialogue": "voice"}
 
@@ -44,26 +43,29 @@ class Drafts:
 
     def __init__(self, workspace: Workspace, datasets: DatasetStore) -> None:
         self.workspace, self.datasets = workspace, datasets
-        self._readings: OrderedDict[tuple[str, Options], Reading] = OrderedDict()
-        self._base: tuple[Draft, Base] | None = None  # of the draft that was opened last
+        self._rows = Rows(self.folder)
         self._files: dict[str, EditFile] = {}
-        self._gate = threading.Lock()
         self._editing = threading.RLock()
         self._sweep()
 
     # ---- begin
 
-    def take_upload(self, upload: Path | str | Sequence[Path | str]) -> Opened:
+    def take_upload(self, upload: Path | str | Sequence[Path | str], telling: Telling | None = None) -> Opened:
         """A draft of one or several files that the page uploaded; their copies are deleted, also when they cannot be read.
 
-        Raises StudioError when a file does not come from the upload folder or cannot be read.
+        Args:
+            telling: Is told how far it is, and can end it.
+
+        Raises:
+            StudioError: a file does not come from the upload folder or cannot be read.
+            Stopped: it was ended; nothing is left of it.
         """
         with taken(self.workspace, [upload] if isinstance(upload, (str, Path)) else upload) as (path, name):
-            return self._begin(path, name)
+            return self._begin(path, name, telling)
 
-    def take_fetched(self, path: Path, name: str, **about: Any) -> Opened:
+    def take_fetched(self, path: Path, name: str, telling: Telling | None = None, **about: Any) -> Opened:
         """A draft of a file that this app fetched itself; it is copied. `about` sets other fields of the draft."""
-        return self._begin(path, display_name(name), **about)
+        return self._begin(path, display_name(name), telling, **about)
 
     def take_text(self, text: str, **about: Any) -> Opened:
         """A draft of a pasted table; `about` sets other fields of the draft. Raises StudioError when it cannot be read."""
@@ -95,14 +97,15 @@ class Drafts:
         shutil.copyfile(edits, self.folder(opened.draft.id) / "edits.jsonl")
         return self._opened(opened.draft)
 
-    def _begin(self, path: Path, name: str, **about: Any) -> Opened:
-        self.workspace.require_space(2 * path.stat().st_size + 2**20, "for this file")
+    def _begin(self, path: Path, name: str, telling: Telling | None = None, **about: Any) -> Opened:
+        size = path.stat().st_size
+        self.workspace.require_space((ON_DISK if size > LARGE else 2) * size + 2**20, "for this file")
         folder = self.workspace.new_folder("cache", f"{PREFIX}{slug(Path(name).stem)[:24]}")
         try:
             file = safe_file_name(name, path.suffix)
             (folder / "source").mkdir()
             shutil.copyfile(path, folder / "source" / file)
-            return self._keep(Draft(folder.name, name, file, **about))
+            return self._keep(Draft(folder.name, name, file, **about), telling)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
@@ -139,7 +142,7 @@ class Drafts:
     def origin(self, draft_id: str) -> Provenance:
         """Where the rows come from: what was said of it, and where nothing was said yet, what the file itself says."""
         draft = self.get(draft_id)
-        reading = self._reading(draft)
+        reading = self._rows.reading(draft, Telling())
         found = provenance.known(reading.columns, reading.rows, self._source(draft))
         return provenance.over(provenance.of_record(draft.provenance), found)
 
@@ -277,12 +280,8 @@ class Drafts:
     def delete(self, draft_id: str) -> None:
         """Remove a draft; nothing happens when it is gone already."""
         shutil.rmtree(self.folder(draft_id), ignore_errors=True)
-        with self._gate:
-            for key in [key for key in self._readings if key[0] == draft_id]:
-                del self._readings[key]
-            self._files.pop(draft_id, None)
-            if self._base and self._base[0].id == draft_id:
-                self._base = None
+        self._rows.forget(draft_id)
+        self._files.pop(draft_id, None)
 
     # ---- inside
 
@@ -295,15 +294,15 @@ class Drafts:
     def _source(self, draft: Draft) -> Path:
         return self.folder(draft.id) / "source" / draft.file
 
-    def _keep(self, draft: Draft) -> Opened:
+    def _keep(self, draft: Draft, telling: Telling | None = None) -> Opened:
         """Write the draft if it can be used as it is; a change that cannot be used leaves it as it was."""
-        opened = self._opened(draft)
+        opened = self._opened(draft, telling)
         write_json(self.folder(draft.id) / "draft.json", asdict(draft))
         return opened
 
-    def _opened(self, draft: Draft) -> Opened:
-        reading = self._reading(draft)
-        base = self._base_of(draft, reading)
+    def _opened(self, draft: Draft, telling: Telling | None = None) -> Opened:
+        telling = telling or Telling()
+        reading, base = self._rows.reading(draft, telling), self._rows.base(draft, telling)
         with self._editing:
             edits = self._edits(draft.id)
             log, notes = edits.log(base.key), edits.notes(base.key)
@@ -311,34 +310,8 @@ class Drafts:
         splits = carry_over(rows, base.sides, base.said, seed=draft.seed, validation=draft.validation)
         return Opened(draft, reading, base.mapping, base.converted, rows, tuple(splits), log, base.key, notes)
 
-    def _base_of(self, draft: Draft, reading: Reading) -> Base:
-        asked = replace(draft, provenance={})
-        with self._gate:
-            if self._base and self._base[0] == asked:
-                return self._base[1]
-        base = Base.of(draft, reading)
-        with self._gate:
-            self._base = (asked, base)
-        return base
-
     def _edits(self, draft_id: str) -> EditFile:
         return self._files.setdefault(draft_id, EditFile(self.folder(draft_id) / "edits.jsonl"))
-
-    def _reading(self, draft: Draft) -> Reading:
-        key = (draft.id, draft.options)
-        with self._gate:
-            if key in self._readings:
-                self._readings.move_to_end(key)
-                return self._readings[key]
-        source = self._source(draft)
-        if not source.is_file():
-            raise NotFound("This data is not open any more.", "Its copy was removed.", "Add the file again.")
-        found = read_pasted(source.read_text(encoding="utf-8")) if draft.pasted else read(source, **asdict(draft.options))
-        with self._gate:
-            self._readings[key] = found
-            while len(self._readings) > KEPT_READINGS:
-                self._readings.popitem(last=False)
-        return found
 
     def _sweep(self) -> None:
         oldest = time.time() - KEPT_DAYS * 86400

@@ -13,7 +13,7 @@ from studio.drafts import MOST_KEPT_ASIDE
 from studio.samples import samples
 from studio.ui import examples as shown
 from studio.ui import pieces, words, words_data
-from studio.ui.workbench import hub
+from studio.ui.workbench import hub, taking
 
 ROLE_SLOTS = 4  # no format has more roles
 MAX_PASTE = 5_000_000  # characters
@@ -29,6 +29,7 @@ def build_start(made: dict[str, Any]) -> None:
         made["upload"] = gr.File(
             label="Your file", show_label=False, elem_classes="drop", height=144, file_types=list(SUFFIXES), file_count="multiple"
         )
+        made["taking"] = taking.build()
         with gr.Row(elem_classes="hint"):
             pieces.html(pieces.small(words.FILE_HINT))
             made["paste_link"] = gr.Button(words.PASTE, size="sm", elem_classes="as-link")

@@ -135,7 +135,7 @@ def show_dataset(
 ) -> dict[Any, Any]:
     """A saved set: it never changes, so there is nothing to edit."""
     rows = studio.rows(record.id)
-    left_out = studio.datasets.left_out(record.id)
+    left_out = studio.datasets.left_out(record.id, shown.MOST_LISTED)
     has_file = (studio.datasets.folder(record.id) / "original").is_dir()
     origin = record.provenance
     about = {"Licence": origin.get("licence"), "Written by": "a machine" if origin.get("machine_written") else None}

@@ -17,7 +17,7 @@ from studio.workspace import Workspace
 
 FIRST_PORT, LAST_PORT = 7860, 7959
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
-MAX_UPLOAD = "200mb"
+MAX_UPLOAD = "2gb"  # of which only CSV, JSON lines and Parquet may use more than 200 MB, see `data/read.py`
 MAX_BODY = 32 * 2**20  # bytes of a call that is not an upload: a pasted table is at most 5 MB
 KEEP_UPLOADS = (3600, 6 * 3600)  # seconds: how often is looked, and how old a temporary file may get
 USER = "studio"

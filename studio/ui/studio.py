@@ -6,11 +6,13 @@ import importlib
 import logging
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
 from studio.checkup import Checkups
+from studio.data.spill import Telling
 from studio.datasets import DatasetStore
 from studio.drafts import Drafts
 from studio.errors import NotFound, Stopped, StudioError
@@ -49,6 +51,7 @@ class _Background:
     failed: dict[str, StudioError] = field(default_factory=dict)
     warming: threading.Thread | None = None
     leaving: threading.Event = field(default_factory=threading.Event)
+    taking: dict[str, Telling] = field(default_factory=dict)  # files that are being read
     hub: Any = None  # the fetch of a data set that is on its way
     spectra: dict[tuple[str, int], Spectrum] = field(default_factory=dict)
     live_run: str | None = None
@@ -101,13 +104,15 @@ class Studio:
         self.proposing.close(FETCH_END_SECONDS)
         if self.background.hub:
             self.background.hub.stop.set()
+        for telling in list(self.background.taking.values()):
+            telling.stop()
         self.engine.close()
         for thread in self.background.fetching.values():
             thread.join(FETCH_END_SECONDS)
         mine = ("train-", "fetch-", "warm")
         return not any(thread.name.startswith(mine) for thread in threading.enumerate())
 
-    def rows(self, dataset_id: str) -> list[Example]:
+    def rows(self, dataset_id: str) -> Sequence[Example]:
         """The rows of a data set; the last ones asked for stay in memory, which is safe since a data set never changes."""
         return self.tokens.rows(dataset_id)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import sys
 import threading
 from collections import OrderedDict
@@ -53,18 +54,18 @@ class Tokens:
         self.datasets, self.catalog = datasets, catalog
         self._gate = threading.RLock()
         self._tokenizers: OrderedDict[str, Any] = OrderedDict()
-        self._rows: OrderedDict[str, list[Example]] = OrderedDict()
+        self._rows: OrderedDict[str, Sequence[Example]] = OrderedDict()
         self._splits: OrderedDict[str, list[str]] = OrderedDict()
         self._sizes: OrderedDict[tuple[Any, ...], Sizes] = OrderedDict()
 
-    def rows(self, dataset_id: str) -> list[Example]:
-        """The rows of a data set."""
-        return self._kept(self._rows, dataset_id, lambda: self.datasets.rows(dataset_id))
+    def rows(self, dataset_id: str) -> Sequence[Example]:
+        """The rows of a data set; those of a large one are read from the disk when they are asked for."""
+        return self._kept(self._rows, dataset_id, lambda: self.datasets.stored(dataset_id))
 
     def splits(self, dataset_id: str) -> list[str]:
         """The side of each row of a data set: train, validation or test."""
         return self._kept(
-            self._splits, dataset_id, lambda: [item["split"] for item in self.datasets.records(dataset_id, ["split"])]
+            self._splits, dataset_id, lambda: [sys.intern(item["split"]) for item in self.datasets.records(dataset_id, ["split"])]
         )
 
     def tokenizer(self, model_id: str) -> Any:
@@ -102,7 +103,8 @@ class Tokens:
         """How long the rows are. With `measure` they are tokenised, which needs the model; else reckoned from their letters."""
         rows = self.rows(dataset_id)
         if not measure:
-            return reckoned(rows, max_length, system_prompt)
+            asked = ("reckoned", dataset_id, max_length, system_prompt)
+            return self._kept(self._sizes, asked, lambda: reckoned(rows, max_length, system_prompt), keep=32)
         key = (dataset_id, model_id, max_length, system_prompt)
 
         def work() -> Sizes:
@@ -112,7 +114,7 @@ class Tokens:
             lengths = tuple(len(item.input_ids) for item in found)
             if not lengths:
                 return reckoned(rows, max_length, system_prompt)
-            longest_rows = sorted(rows, key=lambda row: len(text_of(row)), reverse=True)[:5]
+            longest_rows = heapq.nlargest(5, rows, key=lambda row: len(text_of(row)))
             longest, _ = encode_all(self.tokenizer(model_id), longest_rows, **encoder)
             most = max(*lengths, *(len(item.input_ids) for item in longest), 0)
             learned = sum(label != READ_ONLY for item in found for label in item.labels)
@@ -140,7 +142,7 @@ def reckoned(rows: Sequence[Example], max_length: int, system_prompt: str) -> Si
     lengths = tuple(min(max_length, reckoned_length(row, system_prompt)) for row in rows) or (1,)
     shared = TOKENS_AROUND + round(len(system_prompt) / LETTERS_PER_TOKEN) if rows and all(row.messages for row in rows) else 0
     some = lengths[:: len(lengths) // MEASURED_ROWS + 1]
-    return Sizes(max(1.0, sum(lengths) / len(lengths)), max(1, *lengths), shared, False, some)
+    return Sizes(max(1.0, sum(lengths) / len(lengths)), max(1, max(lengths)), shared, False, some)
 
 
 def reckoned_length(row: Example, system_prompt: str) -> int:

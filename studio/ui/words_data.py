@@ -12,6 +12,13 @@ SAVED_SET = "This set is saved and never changes. Press “Change this data” t
 UNDO, REDO = "Undo", "Redo"
 CANCEL = "Cancel"
 
+LOOK_STOP = "Stop looking"
+LOOK_STOPPED = "The look was stopped. It begins again when a row changes, or when you reload the page."
+
+READ_WORKS = {"": "Copying the file", "read": "Reading", "convert": "Making examples", "share": "Looking for equal rows"}
+READ_ROWS = "{work}: {share:.0f} %, {rows:,} rows so far"
+READ_STOP = "Stop reading the file"
+
 TABLE_TITLE = "Every row"
 SEARCH = "Find rows with these words"
 SORT = "In the order of"

@@ -15,6 +15,7 @@ from studio.ui.guard import guarded
 from studio.ui.studio import Studio
 from studio.ui.tabs import data
 from studio.workspace import gib
+from tests.ui.conftest import in_the_end
 
 ROWS = "customer;reply;when\n" + "".join(f"Question {n}?;Answer {n}.;2024\n" for n in range(1, 13)) + "Nothing?;;2024\n"
 
@@ -73,7 +74,7 @@ def test_a_forged_sample_makes_nothing(studio: Studio, page: Page, view: data.Vi
 
 
 def test_an_upload_shows_what_was_read(studio: Studio, page: Page, view: data.View) -> None:
-    changes = data.take_file(studio, view, page.shell, put(studio), "starter", False)
+    changes = in_the_end(data.take_file(studio, view, page.shell, put(studio), "starter", False))
     line = value(changes, view.file)
     assert "replies.csv" in line
     assert "13 rows read" in line
@@ -91,13 +92,13 @@ def test_an_upload_shows_what_was_read(studio: Studio, page: Page, view: data.Vi
 
 
 def test_an_upload_that_cannot_be_read_is_a_notice_and_the_box_is_free_again(studio: Studio, page: Page, view: data.View) -> None:
-    changes = guarded(data.take_file)(studio, view, page.shell, put(studio, "", "empty.csv"), "starter", False)
+    changes = in_the_end(guarded(data.take_file)(studio, view, page.shell, put(studio, "", "empty.csv"), "starter", False))
     assert "What to do" in value(changes, view.notice)
     assert changes[view.upload] is None
 
 
 def draft(studio: Studio, page: Page, view: data.View, **about: Any) -> str:
-    return data.take_file(studio, view, page.shell, put(studio, **about), "starter", False)[view.draft_id]
+    return in_the_end(data.take_file(studio, view, page.shell, put(studio, **about), "starter", False))[view.draft_id]
 
 
 def test_before_and_after_go_round(studio: Studio, page: Page, view: data.View) -> None:
@@ -194,6 +195,6 @@ def test_what_cannot_be_pasted(studio: Studio, page: Page, view: data.View, text
 def test_rows_cannot_become_markup(studio: Studio, page: Page, view: data.View) -> None:
     bad = "<img src=x onerror=alert(1)>"
     rows = f"question,{bad}\n{bad},{bad}\nB?,C.\nD?,\n" + f"{bad},\n"
-    changes = data.take_file(studio, view, page.shell, put(studio, rows, f"{bad}.csv"), "starter", False)
+    changes = in_the_end(data.take_file(studio, view, page.shell, put(studio, rows, f"{bad}.csv"), "starter", False))
     for component in (view.file, view.columns_head, view.example, view.example_head, view.summary):
         assert "<img" not in value(changes, component)

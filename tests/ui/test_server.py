@@ -199,7 +199,7 @@ def test_launch_settings(tmp_path: Path) -> None:
     }
     assert {name: options[name] for name in expected} == expected
     assert options["strict_cors"] is True
-    assert options["max_file_size"] == "200mb"
+    assert options["max_file_size"] == "2gb"
     assert str(tmp_path / "runs") in options["blocked_paths"]
     assert options["app_kwargs"]["docs_url"] is None
     assert options["app_kwargs"]["openapi_url"] is None

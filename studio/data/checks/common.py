@@ -80,7 +80,7 @@ def row_name(row: int, at: int) -> str:
     return f"row {row:,}" if row else f"row {at + 1:,} of these"
 
 
-def batches(rows: Sequence[Example]) -> Iterator[tuple[int, list[Example]]]:
+def batches(rows: Iterable[Example]) -> Iterator[tuple[int, list[Example]]]:
     """The rows in order, some at a time, each batch with the position of its first row."""
     for batch in portions(enumerate(rows)):
         yield batch[0][0], [row for _, row in batch]

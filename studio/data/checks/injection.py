@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from studio.data.checks.about import About
 from studio.data.checks.common import TAKE_OUT, rows_of, take_out, texts
-from studio.data.checks.patterns import search
+from studio.data.checks.patterns import coarse, search
 from studio.records import Example, Finding
 
 KEY = "injection"
@@ -79,6 +79,7 @@ PHRASES: tuple[tuple[tuple[str, ...], str], ...] = (
 """Words of which one must be there, and the phrase, in small letters. Looking for the words first makes it ten times as fast."""
 
 SEARCHES = tuple((words, re.compile(phrase)) for words, phrase in PHRASES)
+LIKELY = "|".join(coarse(phrase.replace(GAP, ".*")) for _, phrase in PHRASES)
 TEXT = (
     "Learned from, it teaches the model to obey. This flags 49 % of our test set with 0 % false alarms; "
     "it misses attacks and guarantees nothing."
@@ -87,7 +88,7 @@ TEXT = (
 
 def find(rows: Sequence[Example], about: About) -> list[Finding]:
     """Rows that hold such a phrase."""
-    [(hit, notes)] = search(rows, phrase)
+    [(hit, notes)] = search(rows, phrase, likely=LIKELY)
     if not hit:
         return []
     title = f"{rows_of(len(hit))} with a phrase that tries to take over the model"

@@ -63,7 +63,9 @@ def detected(text: str) -> str:
     """The English name of a text's language; empty when the detector is not sure."""
     import pycld2  # noqa: PLC0415 - only for this check
 
-    clean = "".join(letter for letter in text[:MOST_LETTERS] if letter.isprintable() or letter.isspace())
+    clean = text[:MOST_LETTERS]
+    if not clean.replace("\n", "").isprintable():
+        clean = "".join(letter for letter in clean if letter.isprintable() or letter.isspace())
     try:
         sure, _, found = pycld2.detect(clean, isPlainText=True)
     except pycld2.error:  # letters that it does not take

@@ -11,7 +11,7 @@ import numpy as np
 
 from studio.data.checks.about import About
 from studio.data.checks.common import Notes, portions, row_name, rows_of, take_out
-from studio.data.checks.sketch import BANDS, Sketches, sketch
+from studio.data.checks.sketch import BANDS, Sketches, exact_of, sketch
 from studio.records import Example, Finding, Remedy
 
 KEY = "leaks"
@@ -27,7 +27,12 @@ def find(rows: Sequence[Example], about: About) -> list[Finding]:
     notes = Notes()
     leaked: dict[int, Place] = {}
     left = np.arange(len(places))
-    for batch, found in parts(rows, about.splits, train=True):
+    equal = frozenset(aside.exact.tolist())
+    for whole, where in parts(rows, about.splits, train=True):
+        likely = [at for at, row in enumerate(whole) if exact_of(row) in equal]  # the others cannot be alike
+        batch, found = [whole[at] for at in likely], [where[at] for at in likely]
+        if not batch:
+            continue
         new = {mine: found[theirs] for mine, theirs in twins(aside, left, sketch(batch))}
         if new:
             leaked |= new

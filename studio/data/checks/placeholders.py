@@ -23,12 +23,13 @@ BLANK = re.compile(
     r"|\blorem ipsum\b|\binsert (?:text|name) here\b",
     re.IGNORECASE,
 )
+LIKELY = r"\{\{|\$\{|\[|<|lorem ipsum|insert (?:text|name) here"
 HTML = frozenset({"<title>", "<address>", "<link>"})
 
 
 def find(rows: Sequence[Example], about: About) -> list[Finding]:
     """Rows that hold an unfilled blank."""
-    [(hit, notes)] = search(rows, blank)
+    [(hit, notes)] = search(rows, blank, likely=LIKELY)
     if not hit:
         return []
     title = f"{rows_of(len(hit))} with a blank that nobody filled in"

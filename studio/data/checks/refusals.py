@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from studio.data.checks.about import About
 from studio.data.checks.common import TAKE_OUT, answered, rows_of, take_out
-from studio.data.checks.patterns import search
+from studio.data.checks.patterns import coarse, search
 from studio.records import Example, Finding
 
 KEY = "refusals"
@@ -33,7 +33,7 @@ REFUSAL = re.compile(
 
 def find(rows: Sequence[Example], about: About) -> list[Finding]:
     """Rows that refuse, where they are more than a few."""
-    [(hit, notes)] = search(rows, refusal)
+    [(hit, notes)] = search(rows, refusal, likely=coarse(REFUSAL.pattern))
     if len(hit) <= SHARE * len(rows):
         return []
     title = f"{rows_of(len(hit))} with an answer that refuses"

@@ -77,7 +77,7 @@ def sketch(batch: list[Example]) -> Sketches:
     full = np.concatenate([minima_of(list(side)) for side in zip(*map(sides_of, batch), strict=True)], axis=1)
     parts = full.reshape(len(batch), SIDES, BANDS, MINIMA // BANDS).transpose(0, 2, 1, 3).reshape(len(batch), BANDS, -1)
     bands = mix(parts.astype(np.uint64)) >> np.uint64(32)
-    exact = np.array([hash(must_agree(row)) for row in batch], np.int64)
+    exact = np.array([exact_of(row) for row in batch], np.int64)
     return Sketches(full.astype(np.uint8), bands.astype(np.uint32), exact)
 
 
@@ -85,6 +85,11 @@ def sides_of(row: Example) -> tuple[str, str, str]:
     """The three sides of a row, without regard to case, white space, and punctuation at the ends."""
     head, _, rest = asked(row)[:MOST_LETTERS].partition("\n\n")
     return bare(head), bare(rest), bare(answered(row)[:MOST_LETTERS])
+
+
+def exact_of(row: Example) -> int:
+    """A hash of `must_agree`: rows in which it differs are never alike, which is known before they are sketched."""
+    return hash(must_agree(row))
 
 
 def must_agree(row: Example) -> tuple[str, ...]:

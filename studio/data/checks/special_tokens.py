@@ -33,7 +33,7 @@ STRUCK = re.compile(r"<s>[^<>]{1,300}</s>")
 
 def find(rows: Sequence[Example], about: About) -> list[Finding]:
     """Rows that hold a sign with a meaning of its own for a model."""
-    [(hit, notes)] = search(rows, sign)
+    [(hit, notes)] = search(rows, sign, likely=r"<|\[|###")  # one of which is in every sign
     if not hit:
         return []
     title = f"{rows_of(len(hit))} with signs that models use themselves"

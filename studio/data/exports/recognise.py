@@ -29,3 +29,8 @@ def recognise_bytes(data: bytes, name: str) -> Reading | None:
     Raises StudioError.
     """
     return mail.read(data, name) if mail.fits(data) else None
+
+
+def is_chat_export(head: bytes) -> bool:
+    """Whether a text that begins so is an exported chat or a mailbox."""
+    return mail.fits(head) or whatsapp.fits(head.decode("utf-8", "replace"))

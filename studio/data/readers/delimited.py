@@ -28,6 +28,11 @@ DELIMITERS = (",", ";", "\t", "|")
 NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 SAMPLE = 2**16  # characters that the delimiter is guessed from
 END = "\x00end of file\x00"  # comes as a row of its own unless an open quote mark swallowed it
+PASSED_OVER = "What stands above row {row} was passed over."
+UNGUARDED = "Apostrophes that keep spreadsheets from calculating were taken off: {count:,}."
+SHORT = "{count} rows have fewer cells than there are columns; the missing cells are read as empty."
+NEVER_CLOSED = "A quote mark is opened and never closed."
+LONGEST_FIELD = MAX_FILE  # of the csv module, for all threads; over-long texts are left out later, with a reason
 MOST_UNCLOSED = 20  # each one means reading the rest again
 
 
@@ -46,8 +51,7 @@ def read_delimited(text: str, name: str, *, delimiter: str = "", header: bool | 
         delimiter: What stands between cells; empty finds it.
         header: Whether the first row names the columns; None finds out.
     """
-    if delimiter and (len(delimiter) != 1 or delimiter in '"\r\n'):
-        raise refusal(name, "The sign between cells must be one character.", "Choose comma, semicolon, tab or bar.")
+    check_delimiter(delimiter, name)
     delimiter = delimiter or find_delimiter(text) or ","
     if text.count(delimiter) + text.count("\n") > MAX_VALUES:
         raise refusal(name, f"It has more than {MAX_VALUES:,} cells.", "Split it into smaller files and use one of them.")
@@ -57,7 +61,7 @@ def read_delimited(text: str, name: str, *, delimiter: str = "", header: bool | 
     notes: list[str] = []
     if header is not False and (titles := title_rows([cells for _, cells in parsed.rows[:300]])):
         del parsed.rows[:titles]
-        notes.append(f"What stands above row {parsed.rows[0][0]} was passed over.")
+        notes.append(PASSED_OVER.format(row=parsed.rows[0][0]))
     first = parsed.rows[0][1]
     check_counts(name, len(parsed.rows) - 1, len(first))
     if header is None:
@@ -73,7 +77,7 @@ def read_delimited(text: str, name: str, *, delimiter: str = "", header: bool | 
     body, below = without_footer(body)
     rows, numbers, left_out = fit(body, columns, notes)
     if guarded := unguard(rows):
-        notes.append(f"Apostrophes that keep spreadsheets from calculating were taken off: {guarded:,}.")
+        notes.append(UNGUARDED.format(count=guarded))
     left_out = sorted([*parsed.left_out, *left_out, *below], key=lambda item: item.row)
     if not rows:
         raise refusal(name, f"No row could be used. Row {left_out[0].row}: {left_out[0].reason}", "Mend the file.")
@@ -91,10 +95,24 @@ def read_delimited(text: str, name: str, *, delimiter: str = "", header: bool | 
     )
 
 
+def check_delimiter(delimiter: str, name: str) -> None:
+    """Raise StudioError for a sign that cannot stand between cells; empty is none."""
+    if delimiter and (len(delimiter) != 1 or delimiter in '"\r\n'):
+        raise refusal(name, "The sign between cells must be one character.", "Choose comma, semicolon, tab or bar.")
+
+
 def fit(
     body: list[tuple[int, Cells]], columns: tuple[str, ...], notes: list[str]
 ) -> tuple[list[dict[str, str]], list[int], list[LeftOut]]:
-    """Rows as dicts, their numbers, and the rows that have too many cells or signs that no text has."""
+    """`fitted`, with a note on rows that were too short."""
+    rows, numbers, left_out, short = fitted(body, columns)
+    if short:
+        notes.append(SHORT.format(count=short))
+    return rows, numbers, left_out
+
+
+def fitted(body: list[tuple[int, Cells]], columns: tuple[str, ...]) -> tuple[list[dict[str, str]], list[int], list[LeftOut], int]:
+    """Rows as dicts, their numbers, the rows that have too many cells or signs that no text has, and how many were too short."""
     rows: list[dict[str, str]] = []
     numbers: list[int] = []
     left_out: list[LeftOut] = []
@@ -112,9 +130,7 @@ def fit(
         short += len(cells) < width
         rows.append(dict(zip(columns, cells + [""] * (width - len(cells)), strict=True)))
         numbers.append(number)
-    if short:
-        notes.append(f"{short} rows have fewer cells than there are columns; the missing cells are read as empty.")
-    return rows, numbers, left_out
+    return rows, numbers, left_out, short
 
 
 def parse(text: str, name: str, delimiter: str) -> Parsed:
@@ -135,7 +151,7 @@ def misfits(parsed: Parsed) -> int:
 
 def parse_as(text: str, name: str, delimiter: str, quoting: int) -> Parsed:
     """All records with one way of quoting. A quote mark that is never closed costs its own row, not the rest of the file."""
-    csv.field_size_limit(MAX_FILE)  # the file is no longer than that; over-long texts are left out later, with a reason
+    csv.field_size_limit(LONGEST_FIELD)
     parsed = Parsed()
     start, number = 0, 0
     while True:
@@ -154,10 +170,11 @@ def parse_as(text: str, name: str, delimiter: str, quoting: int) -> Parsed:
         number += 1
         line_end = text.find("\n", unclosed)
         line = text[unclosed : line_end if line_end >= 0 else None]
-        reason = "A quote mark is opened and never closed."
-        parsed.left_out.append(LeftOut(number, reason, excerpt([line])))
+        parsed.left_out.append(LeftOut(number, NEVER_CLOSED, excerpt([line])))
         if len(parsed.left_out) > MOST_UNCLOSED:
-            raise refusal(name, f"Row {number}: {reason} Many rows have that fault.", "Save the table again as CSV or XLSX.")
+            raise refusal(
+                name, f"Row {number}: {NEVER_CLOSED} Many rows have that fault.", "Save the table again as CSV or XLSX."
+            )
         if line_end < 0:
             return parsed
         start = line_end + 1

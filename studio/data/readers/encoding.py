@@ -5,10 +5,12 @@ from __future__ import annotations
 import codecs
 import re
 import unicodedata
+from pathlib import Path
 
 from charset_normalizer import from_bytes
 
 from studio.data.readers.reading import refusal
+from studio.errors import StudioError
 
 MARKS = (  # the UTF-32 marks begin like those of UTF-16 and come first
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -33,6 +35,10 @@ MAGIC = (
     (b"SQLite format 3\x00", "a database"),
 )
 SAMPLE = 2**18  # bytes that the guess looks at: enough for any language, and quick
+PIECE = 2**20  # bytes decoded at a time of a file that is too large for the memory
+LOST = "\ufffd"
+DAMAGED = "{count} damaged characters are shown as �."
+GUESSED = "Its letters were read as {encoding}. If they look wrong, choose another encoding."
 CONTROLS = bytes(code for code in range(32) if code not in (9, 10, 11, 12, 13, 26, 27))
 WESTERN = {"cp1250", "cp1252", "cp1254", "cp1257", "latin_1", "iso8859_2", "iso8859_9", "iso8859_15", "mac_roman"}
 CANDIDATES = ["cp1252", "cp1250", "cp1251", "koi8_r", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "tis_620", "iso8859_2"]
@@ -70,14 +76,61 @@ def decode(data: bytes, name: str, encoding: str = "") -> tuple[str, str, list[s
         return guessed(data)
 
 
+def survey(path: Path, name: str, encoding: str = "") -> tuple[str, list[str]]:
+    """The encoding that `decode` finds, and what it tells, for a file that is gone through in pieces.
+
+    Damaged letters are to be replaced when it is read. Raises StudioError as `decode` does.
+    """
+    with open(path, "rb") as handle:
+        data = handle.read(SAMPLE)
+    if encoding:
+        chosen(b"", name, encoding)
+        if damage(path, encoding):
+            raise unfitting(name, encoding, "It is not written that way.")
+        return "utf-8-sig" if codecs.lookup(encoding).name == "utf-8" else encoding, []
+    known = next((found for mark, found in MARKS if data.startswith(mark)), "") or wide_encoding(data)
+    if not known:
+        refuse_binary(data, name)
+    broken = damage(path, known or "utf-8")
+    if not broken or known:
+        return known or "utf-8", [DAMAGED.format(count=broken)] if broken else []
+    letters = sum(1 for char in data.decode("utf-8", "replace") if char > "\x7f" and char != LOST)
+    if letters and broken <= max(1, letters // 20):
+        return "utf-8", [DAMAGED.format(count=broken)]
+    found = likeliest(data)
+    return found, [GUESSED.format(encoding=SHOWN.get(found, found))]
+
+
+def damage(path: Path, encoding: str) -> int:
+    """How many damaged characters a file has in an encoding, those included that were written as such; 0 when it is whole."""
+    strict, loose = (codecs.getincrementaldecoder(encoding)(errors) for errors in ("strict", "replace"))
+    lost, whole = 0, True
+    with open(path, "rb") as handle:
+        while True:
+            piece = handle.read(PIECE)
+            lost += loose.decode(piece, not piece).count(LOST)
+            if whole:
+                try:
+                    strict.decode(piece, not piece)
+                except UnicodeError:
+                    whole = False
+            if not piece:
+                return 0 if whole else lost
+
+
 def chosen(data: bytes, name: str, encoding: str) -> str:
     """The text in the encoding that the person named."""
     try:
         text = data.decode("utf-8-sig" if codecs.lookup(encoding).name == "utf-8" else encoding)
     except (LookupError, ValueError, TypeError) as error:  # unknown, not fitting, or a codec that gives no text
         why = "It is not written that way." if isinstance(error, UnicodeError) else "There is no such encoding."
-        raise refusal(name, f"It was to be read as “{encoding[:40]}”. {why}", "Choose another encoding, or none.") from error
+        raise unfitting(name, encoding, why) from error
     return text.removeprefix("\ufeff")
+
+
+def unfitting(name: str, encoding: str, why: str) -> StudioError:
+    """The error for a file that is not in the encoding that was chosen."""
+    return refusal(name, f"It was to be read as “{encoding[:40]}”. {why}", "Choose another encoding, or none.")
 
 
 def declared(data: bytes) -> str:
@@ -97,7 +150,7 @@ def damaged(data: bytes, encoding: str) -> tuple[str, str, list[str]]:
         return data.decode(encoding), encoding, []
     except UnicodeDecodeError:
         text = data.decode(encoding, "replace")
-        return text, encoding, [f"{text.count(chr(0xFFFD))} damaged characters are shown as �."]
+        return text, encoding, [DAMAGED.format(count=text.count(LOST))]
 
 
 def wide_encoding(data: bytes) -> str:
@@ -153,18 +206,21 @@ def refuse_binary(data: bytes, name: str) -> None:
 def guessed(data: bytes) -> tuple[str, str, list[str]]:
     """Text that is not UTF-8: a little damaged UTF-8, or the most likely older encoding."""
     text = data.decode("utf-8", "replace")
-    broken = text.count("\ufffd")
-    letters = sum(1 for char in text[:SAMPLE] if char > "\x7f" and char != "\ufffd")
+    broken = text.count(LOST)
+    letters = sum(1 for char in text[:SAMPLE] if char > "\x7f" and char != LOST)
     if broken <= max(1, letters // 20) and letters:
-        return text, "utf-8", [f"{broken} damaged characters are shown as �."]
-    encoding = east_asian(data[:SAMPLE])
-    if not encoding:
-        best = from_bytes(data[:SAMPLE], cp_isolation=CANDIDATES).best()
-        # short Western texts fit several old encodings alike; Windows-1252 is by far the most common of them
-        encoding = "cp1252" if best is None or best.encoding in WESTERN else best.encoding
-    text = data.decode(encoding, "replace")
-    shown = SHOWN.get(encoding, encoding)
-    return text, encoding, [f"Its letters were read as {shown}. If they look wrong, choose another encoding."]
+        return text, "utf-8", [DAMAGED.format(count=broken)]
+    encoding = likeliest(data[:SAMPLE])
+    return data.decode(encoding, "replace"), encoding, [GUESSED.format(encoding=SHOWN.get(encoding, encoding))]
+
+
+def likeliest(sample: bytes) -> str:
+    """The older encoding that a text is most likely in."""
+    if found := east_asian(sample):
+        return found
+    best = from_bytes(sample, cp_isolation=CANDIDATES).best()
+    # short Western texts fit several old encodings alike; Windows-1252 is by far the most common of them
+    return "cp1252" if best is None or best.encoding in WESTERN else best.encoding
 
 
 def east_asian(sample: bytes) -> str:

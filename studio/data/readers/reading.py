@@ -11,7 +11,8 @@ from studio.data.names import is_known
 from studio.errors import StudioError
 from studio.records import LeftOut
 
-MAX_FILE = 200 * 2**20  # bytes
+MAX_FILE = 200 * 2**20  # bytes of a file that is read as a whole
+MAX_STREAMED = 2 * 2**30  # bytes of a file whose rows go to the disk one by one
 MAX_ROWS = 1_000_000
 MAX_COLUMNS = 1000
 MAX_UNPACKED = 2**30  # bytes a compressed file may unfold to; the memory they need here is about twice that
@@ -32,19 +33,20 @@ class Reading:
     `row_numbers` counts as a person would in the file: from 1, the header is 1; in documents it is the page, paragraph or line
     that a passage begins at. `notes` are sentences to show. Of several files, `files` has the names of those that were read,
     `row_files` the index of each row's file among them, and `unused` the others, each with the reason. `me` is the speaker in
-    an exported chat that is the file's owner or the assistant; empty where nothing says so.
+    an exported chat that is the file's owner or the assistant; empty where nothing says so. The rows, and those left out, of a
+    large file lie on the disk (`spill.py`).
     """
 
     kind: str
     columns: tuple[str, ...]
-    rows: list[dict[str, Any]]
-    row_numbers: list[int]
+    rows: Sequence[dict[str, Any]]
+    row_numbers: Sequence[int]
     encoding: str = ""
     delimiter: str = ""
     sheet: str = ""
     sheets: tuple[str, ...] = ()
     header: bool = True
-    left_out: tuple[LeftOut, ...] = ()
+    left_out: Sequence[LeftOut] = ()
     notes: tuple[str, ...] = ()
     me: str = ""
     files: tuple[str, ...] = ()
@@ -167,10 +169,15 @@ def title_rows(rows: Sequence[Cells]) -> int:
     return titles if 0 < titles < len(rows) - 1 and usual > 1 and looks_like_header(rows[titles], rows[titles + 1 :]) else 0
 
 
-def without_footer(body: list[tuple[int, Cells]]) -> tuple[list[tuple[int, Cells]], list[LeftOut]]:
-    """The rows of a table, and what stands below it: rows with far fewer cells than usual, below a gap or in a wide table."""
-    counts = [sum(1 for cell in cells if cell.strip()) for _, cells in body]
-    usual = Counter(counts).most_common(1)[0][0] if counts else 0
+def without_footer(body: list[tuple[int, Cells]], usual: int | None = None) -> tuple[list[tuple[int, Cells]], list[LeftOut]]:
+    """The rows of a table, and what stands below it: rows with far fewer cells than usual, below a gap or in a wide table.
+
+    Args:
+        usual: How many cells most rows fill; counted when None. With it, the last FOOTER_SEARCH + 1 rows suffice for `body`.
+    """
+    counts = [filled_cells(cells) for _, cells in body]
+    if usual is None:
+        usual = Counter(counts).most_common(1)[0][0] if counts else 0
     end = start = len(body)
     while start > max(1, len(body) - FOOTER_SEARCH) and 2 * counts[start - 1] <= usual:
         start -= 1
@@ -180,6 +187,11 @@ def without_footer(body: list[tuple[int, Cells]]) -> tuple[list[tuple[int, Cells
     reason = "It stands below the table and fills few of its columns."
     below = [LeftOut(number, reason, " ".join(" ".join(filter(None, cells))[:80].split())) for number, cells in body[end:]]
     return body[:end], below
+
+
+def filled_cells(cells: Cells) -> int:
+    """How many cells of a row say anything."""
+    return sum(1 for cell in cells if cell.strip())
 
 
 def is_number(cell: str) -> bool:

@@ -14,6 +14,8 @@ from studio.records import LeftOut
 
 LONGEST_INT = 300  # digits; Python refuses to convert more than 4,300, and no example needs them
 TOO_DEEP = "It is nested too deeply."
+NO_OBJECT = "Each example must be an object such as {“question”: …, “answer”: …}."
+REPEATED = "{count} objects give the same name twice; the last value counts."
 
 
 class Decoder:
@@ -80,9 +82,9 @@ def read_records(text: str, name: str, *, encoding: str = "", sheet: str = "") -
     items, numbers = as_objects(*unfold(items, numbers, left_out, notes), left_out)
     if not items:
         why = f"Row {left_out[0].row}: {left_out[0].reason}" if left_out else "It holds no rows."
-        raise refusal(name, why, "Each example must be an object such as {“question”: …, “answer”: …}.")
+        raise refusal(name, why, NO_OBJECT)
     if decoder.repeated:
-        notes.append(f"{decoder.repeated} objects give the same name twice; the last value counts.")
+        notes.append(REPEATED.format(count=decoder.repeated))
     columns = dict.fromkeys(key for item in items for key in item)
     check_counts(name, len(items), len(columns))
     names = dict(zip(columns, column_names(list(columns), notes), strict=True))

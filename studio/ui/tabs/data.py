@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -11,13 +11,13 @@ import gradio as gr
 
 from studio.data.detect import FORMATS
 from studio.drafts import Opened
-from studio.errors import StudioError
+from studio.errors import Stopped, StudioError
 from studio.samples import save_sample
 from studio.ui import data_layout, pieces, words
 from studio.ui.data_parts import show_dataset, show_draft, show_row, show_start
 from studio.ui.guard import Wiring, in_turn, told
 from studio.ui.studio import Studio
-from studio.ui.workbench import findings, hub, origin, proposals, table, versions
+from studio.ui.workbench import findings, hub, origin, proposals, table, taking, versions
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,7 @@ class View:
     paste_area: gr.Column
     paste: gr.Textbox
     paste_go: gr.Button
+    taking: taking.TakingView
     hub: hub.HubBox
     filled: gr.Column
     file: gr.HTML
@@ -105,7 +106,8 @@ def connect(studio: Studio, view: View, shell: Any) -> None:
     on = partial(Wiring(studio, view, shell), **in_turn("data"))
     row = [view.draft_id, shell.dataset_id, shell.model_id, view.at, view.see_tokens]
     on(view.samples.select, use_sample, event=True, show_progress_on=view.samples)
-    on(view.upload.upload, take_file, [view.upload, shell.model_id, view.see_tokens], show_progress_on=view.upload)
+    upload = [view.upload, shell.model_id, view.see_tokens]
+    on(view.upload.upload, take_file, upload, show_progress_on=view.upload, **taking.AWAY)
     on(view.paste_link.click, show_paste)
     on(view.paste_go.click, take_text, [view.paste, shell.model_id, view.see_tokens], show_progress_on=view.paste)
     on(view.saved.input, use_saved, [view.saved])
@@ -130,7 +132,7 @@ def connect(studio: Studio, view: View, shell: Any) -> None:
     on(view.seed.submit, change(share_out), share)
     on(view.seed.blur, change(share_out), share)
     on(view.next.click, save, [view.draft_id, shell.dataset_id, view.name], show_progress_on=view.next_note)
-    for card in (hub, proposals, findings, table, origin, versions):
+    for card in (taking, hub, proposals, findings, table, origin, versions):
         card.connect(on, view, shell)
 
 
@@ -166,13 +168,18 @@ def use_sample(studio: Studio, view: View, shell: Any, event: gr.EventData) -> d
     }
 
 
-def take_file(studio: Studio, view: View, shell: Any, path: Any, model_id: str, tokens: bool) -> dict[Any, Any]:
-    """Read one or several uploaded files into a draft."""
+def take_file(studio: Studio, view: View, shell: Any, path: Any, model_id: str, tokens: bool) -> Iterator[dict[Any, Any]]:
+    """Read one or several uploaded files into a draft, telling how far it is."""
+    files = [str(item) for item in path] if isinstance(path, list) else str(path)
     try:
-        opened = studio.drafts.take_upload([str(item) for item in path] if isinstance(path, list) else str(path))
+        for found in taking.taken(studio, view, lambda telling: studio.drafts.take_upload(files, telling)):
+            if isinstance(found, Opened):
+                found = show_draft(studio, view, found, model_id, tokens=tokens) | {view.upload: None}
+            yield found
     except StudioError as error:
-        return {view.notice: pieces.show(told(error)), view.upload: None}
-    return {**show_draft(studio, view, opened, model_id, tokens=tokens), view.upload: None}
+        yield {view.notice: pieces.show(told(error)), view.upload: None}
+    except Stopped:
+        yield {view.upload: None}
 
 
 def show_paste(studio: Studio, view: View, shell: Any) -> dict[Any, Any]:

@@ -57,6 +57,7 @@ class Findings:
     card: gr.Column
     head: gr.HTML
     list: gr.HTML
+    stop: gr.Button
     undo: gr.Button
     redo: gr.Button
     learning_card: gr.Column
@@ -69,20 +70,23 @@ def build() -> Findings:
         head = pieces.html(pieces.head(words.FINDINGS_TITLE, words.FINDINGS_NOTE))
         listed = pieces.html("", js_on_load=FINDINGS_JS)
         with pieces.buttons():
+            stop = gr.Button(words.LOOK_STOP, size="sm", visible=False)
             undo = gr.Button(words.UNDO, size="sm", visible=False)
             redo = gr.Button(words.REDO, size="sm", visible=False)
     with pieces.card(visible=False) as learning_card:
         pieces.html(pieces.head(words.LEARNING_TITLE))
         told = pieces.html("")
-    return Findings(card, head, listed, undo, redo, learning_card, told)
+    return Findings(card, head, listed, stop, undo, redo, learning_card, told)
 
 
 def connect(on: Any, view: View, shell: Any) -> None:
     """Wiring only; `on` redraws the tab in turn."""
     about = {"concurrency_id": "findings", "concurrency_limit": 8, "trigger_mode": "always_last", "keep_notice": True}
-    outputs = [view.findings.head, view.findings.list, view.findings.learning_card, view.findings.learning]
+    outputs = [view.findings.head, view.findings.list, view.findings.stop, view.findings.learning_card, view.findings.learning]
     on(view.changed.change, look, [view.draft_id, shell.dataset_id, shell.model_id], outputs=outputs, **about)
     on(view.findings.list.select, press, [view.draft_id, shell.dataset_id, shell.model_id, view.see_tokens], event=True)
+    ids = [view.draft_id, shell.dataset_id]
+    on(view.findings.stop.click, stop, ids, outputs=[], concurrency_id="findings-stop", concurrency_limit=8)
     on(view.findings.undo.click, step(-1), [view.draft_id, shell.model_id, view.see_tokens])
     on(view.findings.redo.click, step(1), [view.draft_id, shell.model_id, view.see_tokens])
 
@@ -99,7 +103,11 @@ def look(studio: Studio, view: View, shell: Any, draft_id: Any, dataset_id: Any,
         if not studio.checkups.current(checkup, draft_id):
             checkup.cancel()
             return  # the page waits with the next look until this handler ends
-        yield {view.findings.list: pieces.show(waiting(checkup.progress))}
+        yield {view.findings.list: pieces.show(waiting(checkup.progress)), view.findings.stop: gr.update(visible=True)}
+    yield {view.findings.stop: gr.update(visible=False)}
+    if checkup.stopped:
+        yield {view.findings.list: pieces.show(pieces.small(words.LOOK_STOPPED))}
+        return
     yield from shown(view, checkup, editable=bool(draft_id))
     for _ in range(0 if counted or not studio.catalog.get(model_id).ready else LIBRARY_POLLS):
         time.sleep(LIBRARY_POLL)
@@ -110,6 +118,12 @@ def look(studio: Studio, view: View, shell: Any, draft_id: Any, dataset_id: Any,
             again.wait(LONGEST_AGAIN)
             yield from shown(view, again, editable=bool(draft_id))
             return
+
+
+def stop(studio: Studio, view: View, shell: Any, draft_id: Any, dataset_id: Any) -> dict[Any, Any]:
+    """End the look through the rows."""
+    studio.checkups.stop(draft_id or dataset_id)
+    return {}
 
 
 def shown(view: View, checkup: Checkup, *, editable: bool) -> Iterator[dict[Any, Any]]:

@@ -12,12 +12,15 @@ import gradio as gr
 from markupsafe import Markup
 
 from studio.data.hub import About, Hub
+from studio.data.spill import Telling
+from studio.drafts import Opened
 from studio.errors import Stopped, StudioError
 from studio.records import Provenance
 from studio.ui import pieces
 from studio.ui import words_data as words
 from studio.ui.data_parts import show_draft
 from studio.ui.guard import components
+from studio.ui.workbench import taking
 from studio.workspace import gib
 
 if TYPE_CHECKING:
@@ -126,8 +129,14 @@ def fetch(studio: Studio, view: View, shell: Any, *values: Any) -> Iterator[dict
         origin = Provenance(origin=words.HUB_ORIGIN.format(name=about.name, revision=about.revision), licence="other")
         notes = f"Licence on the Hub: {about.licence}" if about.licence else ""
         said = {**origin.to_json(), "notes": notes}
-        opened = studio.drafts.take_fetched(fetched.path, f"{about.name.replace('/', ' ')}{fetched.path.suffix}", provenance=said)
-        yield {**show_draft(studio, view, opened, model_id), own.area: gr.update(visible=False)}
+        shown = f"{about.name.replace('/', ' ')}{fetched.path.suffix}"
+
+        def keep(telling: Telling) -> Opened:
+            return studio.drafts.take_fetched(fetched.path, shown, telling, provenance=said)
+
+        for found in taking.taken(studio, view, keep):
+            opened = isinstance(found, Opened)
+            yield show_draft(studio, view, found, model_id) | {own.area: gr.update(visible=False)} if opened else found
     finally:
         work.stop.set()
         shutil.rmtree(folder, ignore_errors=True)

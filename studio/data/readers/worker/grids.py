@@ -1,6 +1,6 @@
 """Excel and Parquet tables.
 
-Lines: {"sheets": [names]} or {"columns": [names]} first, then {"sheet": index, "rows": [[number, [cells]], ...]},
+Lines: {"sheets": [names]} or {"columns": [names], "rows": number} first, then {"sheet": index, "rows": [[number, [cells]], ...]},
 {"sheet": index, "merged": [[first row, last row, index of the cell], ...]} for cells merged over several rows,
 or {"broken": name}.
 """
@@ -83,7 +83,7 @@ def read_table(path: str, max_rows: int, max_columns: int, max_values: int, max_
             real += sum(map(real_size, batch.columns))
             if real > max_unpacked:
                 fail("unpacked", real)
-        say({"columns": list(file.schema_arrow.names)})
+        say({"columns": list(file.schema_arrow.names), "rows": about.num_rows})
         number = 1
         for batch in file.iter_batches(batch_size=BATCH, use_threads=False):
             rows = zip(*(column.to_pylist() for column in batch.columns), strict=True)
