@@ -104,15 +104,15 @@ def connect(studio: Studio, view: View, shell: Any) -> None:
     """Wiring only."""
     on = partial(Wiring(studio, view, shell), **in_turn("data"))
     row = [view.draft_id, shell.dataset_id, shell.model_id, view.at, view.see_tokens]
-    on(view.samples.select, use_sample, event=True, show_progress_on=view.samples)
+    on(view.samples.select, use_sample, event=True, trigger_mode="once", show_progress_on=view.samples)
     on(view.upload.upload, take_file, [view.upload, shell.model_id, view.see_tokens], show_progress_on=view.upload)
     on(view.paste_link.click, show_paste)
     on(view.paste_go.click, take_text, [view.paste, shell.model_id, view.see_tokens], show_progress_on=view.paste)
     on(view.saved.input, use_saved, [view.saved])
     on(view.other.click, use_other, [view.draft_id])
     on(view.again.click, read_anew, [shell.dataset_id, shell.model_id, view.see_tokens], show_progress_on=view.file)
-    on(view.before.click, step_row(-1), row)
-    on(view.after.click, step_row(1), row)
+    on(view.before.click, step_row(-1), row, trigger_mode="multiple")
+    on(view.after.click, step_row(1), row, trigger_mode="multiple")
     on(view.see_tokens.input, step_row(0), row, show_progress_on=view.tokens)
     draft = [view.draft_id, shell.model_id, view.see_tokens]
     on(view.sheet.input, change(read_with("sheet")), [*draft, view.sheet], show_progress_on=view.file)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -17,18 +18,24 @@ from studio.models.memory import Estimate, RowSizes, estimate
 from studio.records import Dataset
 from studio.ui import pieces, plan, queue_parts, words
 from studio.ui.form import Form, advanced_names, by_section, control
-from studio.ui.guard import Wiring, told
+from studio.ui.guard import Wiring, any_of, in_turn, told
 from studio.ui.studio import Studio
 from studio.ui.tokens import Sizes
 from studio.workspace import display_name
 
+STALE_JS = "watch('value', () => trigger('stale'));"
+
 
 @dataclass(frozen=True)
 class View:
-    """The tab's components. `state` holds which next step and which fetch the page shows, so that a tick changes nothing else."""
+    """The tab's components. `state` holds which next step and which fetch the page shows, so that a tick changes nothing else.
+
+    `stale` fires its event "stale" on the page whenever its value changes: the plan is to be drawn anew.
+    """
 
     notice: gr.HTML
     state: gr.State
+    stale: gr.HTML
     models: gr.HTML
     fetch: gr.HTML
     fetch_again: gr.Button
@@ -50,6 +57,7 @@ def build() -> View:
     controls: dict[str, Any] = {}
     pieces.html(pieces.purpose(words.MODEL_PURPOSE))
     made["notice"] = pieces.notice_area()
+    made["stale"] = pieces.html("", js_on_load=STALE_JS, elem_classes="hidden-empty")
     with pieces.split():
         with pieces.work():
             with pieces.card():
@@ -104,36 +112,35 @@ def _build_advanced(controls: dict[str, Any]) -> None:
 
 
 def connect(studio: Studio, view: View, shell: Any) -> None:
-    """Wiring only."""
+    """Wiring only. All that draw the plan do so in turn: the last one has seen the newest settings, and stands."""
     on = Wiring(studio, view, shell)
+    planned = partial(on, **in_turn("model"))
     chosen = [shell.dataset_id, shell.model_id, *view.form.inputs]
-    changed = on(shell.dataset_id.change, new_data, [shell.dataset_id], keep_notice=True)
-    for trigger in (changed.then, shell.model_id.change, shell.panes["model"].select):
-        on(trigger, redraw, chosen, keep_notice=True)
-    on(view.models.select, choose_model, [*chosen], event=True)
-    for box in view.form.inputs:
-        wait = {"trigger_mode": "always_last"}
-        trigger = box.release if isinstance(box, gr.Slider) else box.input
-        on(trigger, show_plan, chosen, **wait)
-        if isinstance(box, gr.Slider):
-            on(box.input, show_plan, chosen, **wait)
-    on(view.add.click, add_model, [view.folder, *chosen], show_progress_on=view.models)
-    on(view.folder.submit, add_model, [view.folder, *chosen], show_progress_on=view.models)
+    changed = planned(shell.dataset_id.change, new_data, [shell.dataset_id], keep_notice=True)
+    for trigger in (changed.then, shell.model_id.change, shell.panes["model"].select, view.stale.stale):
+        planned(trigger, redraw, chosen, keep_notice=True)
+    planned(view.models.select, choose_model, [*chosen], event=True)
+    planned(any_of(*(trigger for box in view.form.inputs for trigger in altering(box))), show_plan, chosen)
+    for trigger in (view.add.click, view.folder.submit):
+        planned(trigger, add_model, [view.folder, *chosen], show_progress_on=view.models)
     on(view.fetch_again.click, fetch_again, [shell.model_id])
     on(view.next.click, go_on, [*chosen, view.earlier, view.name])
     for trigger in (shell.panes["model"].select, shell.model_id.change):
         on(trigger, offer_earlier, [shell.model_id, view.earlier], keep_notice=True)
-    depth = view.form.controls["depth"]
-    watched = [view.next, view.next_note, view.fetch, view.fetch_again, view.models, view.memory, view.preview, depth, view.state]
-    quick = {"outputs": watched, "queue": False, "keep_notice": True, "trigger_mode": "always_last"}
-    on(shell.pulse.beat_model, tick, [view.state, *chosen], **quick)
+    quick = {"outputs": [view.fetch, view.fetch_again, view.state, view.stale], "queue": False, "keep_notice": True}
+    on(shell.pulse.beat_model, tick, [view.state, shell.dataset_id, shell.model_id], trigger_mode="always_last", **quick)
+
+
+def altering(box: Any) -> list[Any]:
+    """The events of a control after which its value may be another."""
+    return [box.input, box.release] if isinstance(box, gr.Slider) else [box.input]
 
 
 # ---- what is shown
 
 
 def refresh(studio: Studio, view: View, shell: Any, dataset_id: str | None, model_id: str, run_id: str | None) -> dict[Any, Any]:
-    """Nothing: the plan needs the settings as they are on the page, so it is drawn by `redraw` and `tick`."""
+    """Nothing: the plan needs the settings as they are on the page, so it is drawn by `redraw`."""
     return {}
 
 
@@ -272,14 +279,18 @@ def go_on(studio: Studio, view: View, shell: Any, dataset_id: Any, model_id: str
     return {shell.run_id: studio.jobs.running() or run_id, view.name: "", **shell.go("train")}
 
 
-def tick(studio: Studio, view: View, shell: Any, state: Any, dataset_id: Any, model_id: str, *values: Any) -> dict[Any, Any]:
-    """Once a second: how the fetch goes, and whether a run came or went. Sends nothing while all stays as it is."""
+def tick(studio: Studio, view: View, shell: Any, state: Any, dataset_id: Any, model_id: str) -> dict[Any, Any]:
+    """Once a second: how the fetch goes, and whether a run came or went. Sends nothing while all stays as it is.
+
+    It overtakes the handlers that wait in turn, so it draws no plan; it marks the plan as stale.
+    """
     progress, trouble = studio.fetch_progress(model_id), studio.fetch_trouble(model_id)
     on_its_way = progress is not None and progress.phase != "ready"
     fetch = f"{progress.sentence} {progress.done}" if on_its_way and progress else trouble.what if trouble else ""
     turns = studio.runs.turns()
     ready = studio.catalog.get(model_id).ready, studio.warmed()
-    now = "|".join(map(str, (turns.live, bool(turns.waiting), dataset_id, model_id, *ready, fetch)))
+    plan_of = "|".join(map(str, (turns.live, bool(turns.waiting), dataset_id, model_id, *ready)))
+    now = f"{plan_of}|{fetch}"
     if now == state:
         return {}
     changes: dict[Any, Any] = {view.state: now, view.fetch: pieces.show("")}
@@ -288,8 +299,8 @@ def tick(studio: Studio, view: View, shell: Any, state: Any, dataset_id: Any, mo
     elif trouble:
         changes[view.fetch] = pieces.show(told(trouble))
     changes[view.fetch_again] = gr.update(visible=bool(trouble) and not on_its_way)
-    if str(state or "").rpartition("|")[0] != now.rpartition("|")[0]:
-        changes |= redraw(studio, view, shell, dataset_id, model_id, *values)
+    if not str(state or "").startswith(f"{plan_of}|"):
+        changes[view.stale] = pieces.show(Markup("<!-- {} -->").format(plan_of))
     return changes
 
 

@@ -36,9 +36,9 @@ LONGEST_AGAIN = 120.0  # seconds
 # The list is drawn anew after every press: who was in it with the keyboard stays in it.
 FINDINGS_JS = """
 let inside = false;
-element.addEventListener('click', ({target}) => {
+element.addEventListener('click', ({target, detail}) => {
   const button = target.closest('button[data-at]');
-  if (!button || button.disabled) return;
+  if (!button || button.disabled || detail > 1) return;
   inside = true;
   trigger('select', {...button.dataset});
 });
@@ -83,8 +83,8 @@ def connect(on: Any, view: View, shell: Any) -> None:
     outputs = [view.findings.head, view.findings.list, view.findings.learning_card, view.findings.learning]
     on(view.changed.change, look, [view.draft_id, shell.dataset_id, shell.model_id], outputs=outputs, **about)
     on(view.findings.list.select, press, [view.draft_id, shell.dataset_id, shell.model_id, view.see_tokens], event=True)
-    on(view.findings.undo.click, step(-1), [view.draft_id, shell.model_id, view.see_tokens])
-    on(view.findings.redo.click, step(1), [view.draft_id, shell.model_id, view.see_tokens])
+    on(view.findings.undo.click, step(-1), [view.draft_id, shell.model_id, view.see_tokens], trigger_mode="multiple")
+    on(view.findings.redo.click, step(1), [view.draft_id, shell.model_id, view.see_tokens], trigger_mode="multiple")
 
 
 # ---- handlers
