@@ -131,10 +131,13 @@ class Edited(Sequence[Example]):
         return self[self.position(row)]
 
 
-def apply(examples: Sequence[Example], edits: Iterable[Edit] = ()) -> Edited:
-    """The rows after the edits, one behind the other. What an edit says of a row replaces what earlier ones said of it."""
-    changed: dict[int, Example] = {}
-    out: dict[int, str] = {}
+def apply(examples: Sequence[Example], edits: Iterable[Edit] = (), before: Edited | None = None) -> Edited:
+    """The rows after the edits, one behind the other. What an edit says of a row replaces what earlier ones said of it.
+
+    `before`: the same examples after earlier edits, to go on from.
+    """
+    changed: dict[int, Example] = dict(before.changed) if before else {}
+    out: dict[int, str] = dict(before.out) if before else {}
     for edit in edits:
         for row, example in edit.changes.items():
             if example is None:

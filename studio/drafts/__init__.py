@@ -6,6 +6,8 @@ records  what a draft is, and a draft with its rows
 store    drafts of a workspace: begin, look, change, save
 base     the rows as the file gives them
 edits    the changes to rows, on disk
+applied  the rows after the changes
+shelf    which drafts lie there, and which are too old
 naming   names of drafts and files, columns for another format
 """
 

@@ -5,11 +5,9 @@ The page holds the id only. Every change is written at once; the rows are read a
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
 import threading
-import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Mapping as Map
@@ -19,23 +17,23 @@ from typing import Any
 
 from studio import provenance
 from studio.data.detect import FORMATS
-from studio.data.edits import Edit, apply
+from studio.data.edits import Edit
 from studio.data.formats import choices_of
 from studio.data.read import Reading, read, read_pasted
-from studio.data.split import carry_over
 from studio.datasets import DatasetStore
+from studio.drafts import shelf
+from studio.drafts.applied import Applied
 from studio.drafts.base import Base
 from studio.drafts.edits import EditFile, added, fitting, lines_of
 from studio.drafts.naming import columns_for, columns_with, nice_name, safe_file_name
 from studio.drafts.records import PASTED, Draft, Opened, Options, as_made, share_faults
+from studio.drafts.shelf import PREFIX
 from studio.drafts.uploads import taken
 from studio.errors import NotFound, StudioError
 from studio.records import Dataset, Example, Provenance
 from studio.workspace import Workspace, display_name, read_json, slug, write_json, write_text
 
-PREFIX = "draft-"
 KEPT_READINGS = 4  # drafts whose rows stay in memory
-KEPT_DAYS = 30  # an untouched draft is removed after that
 GOALS = {"labels": "sorting", "text": "voice", "dialogue": "voice"}
 
 
@@ -46,10 +44,11 @@ class Drafts:
         self.workspace, self.datasets = workspace, datasets
         self._readings: OrderedDict[tuple[str, Options], Reading] = OrderedDict()
         self._base: tuple[Draft, Base] | None = None  # of the draft that was opened last
+        self._applied: Applied | None = None  # of the draft that was opened last
         self._files: dict[str, EditFile] = {}
         self._gate = threading.Lock()
         self._editing = threading.RLock()
-        self._sweep()
+        shelf.sweep(workspace)
 
     # ---- begin
 
@@ -111,14 +110,7 @@ class Drafts:
 
     def newest(self) -> str | None:
         """The draft that was touched last, if it is newer than every data set."""
-        found = [
-            (path.stat().st_mtime, path.parent.name) for path in (self.workspace.root / "cache").glob(f"{PREFIX}*/draft.json")
-        ]
-        if not found:
-            return None
-        touched, draft_id = max(found)
-        saved = next(iter(self.datasets.ids()), None)
-        return draft_id if saved is None or touched > self.datasets.get(saved).created_at else None
+        return shelf.newest(self.workspace, self.datasets)
 
     def get(self, draft_id: str) -> Draft:
         """What is known of a draft. Raises NotFound."""
@@ -282,7 +274,7 @@ class Drafts:
                 del self._readings[key]
             self._files.pop(draft_id, None)
             if self._base and self._base[0].id == draft_id:
-                self._base = None
+                self._base = self._applied = None
 
     # ---- inside
 
@@ -307,9 +299,8 @@ class Drafts:
         with self._editing:
             edits = self._edits(draft.id)
             log, notes = edits.log(base.key), edits.notes(base.key)
-        rows = apply(base.converted.examples, log.done)
-        splits = carry_over(rows, base.sides, base.said, seed=draft.seed, validation=draft.validation)
-        return Opened(draft, reading, base.mapping, base.converted, rows, tuple(splits), log, base.key, notes)
+        self._applied = state = Applied.of(base, log, draft, self._applied)
+        return Opened(draft, reading, base.mapping, base.converted, state.rows, state.splits, log, base.key, notes)
 
     def _base_of(self, draft: Draft, reading: Reading) -> Base:
         asked = replace(draft, provenance={})
@@ -339,10 +330,3 @@ class Drafts:
             while len(self._readings) > KEPT_READINGS:
                 self._readings.popitem(last=False)
         return found
-
-    def _sweep(self) -> None:
-        oldest = time.time() - KEPT_DAYS * 86400
-        for path in (self.workspace.root / "cache").glob(f"{PREFIX}*"):
-            with contextlib.suppress(OSError):
-                if not (path / "draft.json").is_file() or (path / "draft.json").stat().st_mtime < oldest:
-                    shutil.rmtree(path, ignore_errors=True)
