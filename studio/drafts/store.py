@@ -17,7 +17,7 @@ from typing import Any
 
 from studio import provenance
 from studio.data.detect import FORMATS
-from studio.data.edits import Edit
+from studio.data.edits import Edit, Kept
 from studio.data.formats import choices_of
 from studio.data.read import Reading, read, read_pasted
 from studio.datasets import DatasetStore
@@ -204,6 +204,16 @@ class Drafts:
         Raises StudioError, and changes nothing, when a row is not there or would become one that cannot be learned from.
         """
         return self._edit(draft_id, label, lambda opened: fitting(opened, changes))
+
+    def decide(self, draft_id: str, label: str, kept: Kept) -> Opened:
+        """Write down what the person leaves as it is, as one step to undo. Raises NotFound when a row is not there."""
+        with self._editing:
+            opened = self.open(draft_id)
+            for row in kept.ids:
+                opened.rows.position(row)
+            self.workspace.require_space(2**20, "for this decision")
+            self._edits(draft_id).add(opened.key, Edit(display_name(label), {}, kept=kept))
+            return self._touched(opened.draft)
 
     def undo(self, draft_id: str) -> Opened:
         """Take the last change back. Raises StudioError when there is none."""
