@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import Any, Self
@@ -13,13 +14,15 @@ from typing import Any, Self
 from studio.config import DataConfig
 from studio.data import checks, learning
 from studio.data.checks.about import About
+from studio.data.edits import kept
 from studio.datasets import DatasetStore
 from studio.drafts import GOALS, Drafts, Opened
+from studio.drafts.edits import saved_edits
 from studio.errors import NotFound, StudioError
 from studio.records import Example, Finding
 
 log = logging.getLogger("studio.checkup")
-KEPT = 3  # looks whose findings stay in memory
+KEPT = 3  # looks that no page waits for whose findings stay in memory
 
 Lengths = Callable[[str, Sequence[Example]], Sequence[int]]
 
@@ -57,6 +60,7 @@ class Checkup:
         self.findings: list[Finding] | None = None
         self.learning: Learning | None = None
         self.error: StudioError | None = None
+        self.watchers = 0  # pages that wait for it
         self.touched = 0  # when the draft was changed last, as far as is known to leave its rows as they were
         self._done, self._cancelled = threading.Event(), threading.Event()
         threading.Thread(target=self._run, name="checkup", daemon=True).start()
@@ -109,8 +113,8 @@ class Checkup:
 def state_of(opened: Opened) -> str:
     """A short text that changes whenever the rows of a draft do."""
     rows = replace(opened.draft, provenance={}, name="")
-    last = opened.log.done[-1].at if opened.log.done else 0.0
-    return blake2b(f"{rows}{opened.log.cursor}{last}".encode(), digest_size=8).hexdigest()
+    changing = [edit.at for edit in opened.log.done if edit.changes]
+    return blake2b(f"{rows}{len(changing)}{changing[-1:]}".encode(), digest_size=8).hexdigest()
 
 
 class Checkups:
@@ -125,7 +129,7 @@ class Checkups:
         self._gate = threading.Lock()
 
     def begin(self, draft_id: str | None, dataset_id: str | None, model_id: str) -> Checkup:
-        """The look through the rows as they are now: begun, on its way or done. Earlier ones of the same draft are ended.
+        """The look through the rows as they are now: begun, on its way or done. Looks through its rows as they were are ended.
 
         Raises NotFound when there is neither draft nor data set.
         """
@@ -135,13 +139,12 @@ class Checkups:
         key = (item, state_of(opened) if opened else "", model_id, self.countable(model_id))
         with self._gate:
             if key not in self._looks or self._looks[key].stopped:
-                for other in [other for other in self._looks if other[0] == item]:
+                for other in [other for other in self._looks if other[0] == item and (other[1] != key[1] or other == key)]:
                     self._looks.pop(other).cancel()
                 self._looks[key] = self._of_draft(opened, model_id) if opened else self._of_set(str(dataset_id), model_id)
                 self._looks[key].touched = touched
             self._looks.move_to_end(key)
-            while len(self._looks) > KEPT:
-                self._looks.popitem(last=False)[1].cancel()
+            self._make_room()
             return self._looks[key]
 
     def stop(self, item: str) -> None:
@@ -149,6 +152,39 @@ class Checkups:
         with self._gate:
             for look in [look for key, look in self._looks.items() if key[0] == item]:
                 look.cancel()
+
+    @contextmanager
+    def watched(self, look: Checkup) -> Iterator[None]:
+        """While a page waits for a look, no other page's look takes its place."""
+        with self._gate:
+            look.watchers += 1
+        try:
+            yield
+        finally:
+            with self._gate:
+                look.watchers -= 1
+                self._make_room()
+
+    def known(self, draft_id: str | None, dataset_id: str | None) -> list[Checkup]:
+        """The looks through the rows as they are now, ended or not, the newest first. Raises NotFound."""
+        state = state_of(self.drafts.open(draft_id)) if draft_id else ""
+        with self._gate:
+            return [look for key, look in reversed(self._looks.items()) if key[:2] == (draft_id or dataset_id, state)]
+
+    def kept(self, draft_id: str | None, dataset_id: str | None) -> dict[str, dict[int, float]]:
+        """What a person decided to leave as it is: `Finding.keep` -> row, as `Checkup.ids` knows it -> when. Raises NotFound."""
+        if draft_id:
+            return kept(self.drafts.open(draft_id).log.done)
+        decided = kept(saved_edits(self.datasets.folder(str(dataset_id))))
+        if not any(decided.values()):
+            return {}
+        at = {record["row_id"]: place for place, record in enumerate(self.datasets.records(str(dataset_id), ["row_id"]))}
+        return {what: {at[row]: when for row, when in rows.items() if row in at} for what, rows in decided.items()}
+
+    def _make_room(self) -> None:
+        free = [key for key, look in self._looks.items() if not look.watchers]
+        for key in free[: max(0, len(free) - KEPT)]:
+            self._looks.pop(key).cancel()
 
     def current(self, look: Checkup, draft_id: str | None) -> bool:
         """Whether the rows are still those of this look, and nobody has begun another one."""

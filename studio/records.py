@@ -63,7 +63,8 @@ class Remedy(Record):
 class Finding(Record):
     """What a check found. `rows` are positions in the rows it was given, `notes` says more about some of them.
 
-    `level`: "stop" spoils the training, "warn" should be looked at, "info" is good to know.
+    `level`: "stop" spoils the training, "warn" should be looked at, "info" is good to know. `keep` names what a person may
+    decide to leave as it is; empty where that is no question.
     """
 
     check: str
@@ -73,6 +74,7 @@ class Finding(Record):
     level: str = "warn"
     remedies: tuple[Remedy, ...] = ()
     notes: dict[int, str] = field(default_factory=dict)
+    keep: str = ""
 
 
 @dataclass(frozen=True)

@@ -17,21 +17,48 @@ from studio.errors import NotFound, StudioError
 from studio.records import Example
 
 LARGEST_ID = 2**53  # whole numbers up to here are the same in every reader of JSON
+DECIDED_BY = "the person at the page"
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A decision of the person at the page: what was found in these rows stays as it is; or, `keep` False, no longer does.
+
+    `what` is the `keep` of a `Finding`; `ids` are the rows it was about then.
+    """
+
+    what: str
+    ids: tuple[int, ...]
+    keep: bool = True
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values, with who decided."""
+        return {"what": self.what, "ids": list(self.ids), "keep": self.keep, "by": DECIDED_BY}
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Self:
+        """The decision of `to_json()`'s values. Raises KeyError, TypeError or ValueError for anything else."""
+        return cls(str(values["what"]), tuple(map(int, values["ids"])), bool(values["keep"]))
 
 
 @dataclass(frozen=True)
 class Edit:
-    """One change. `changes` maps a row's id to what it becomes; None takes it out. `at`: when, in seconds since 1970."""
+    """One change. `changes` maps a row's id to what it becomes; None takes it out. `at`: when, in seconds since 1970.
+
+    An edit with `kept` changes no row.
+    """
 
     label: str
     changes: Mapping[int, Example | None]
     at: float = field(default_factory=time.time)
+    kept: Kept | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values; rows that are taken out are a list of ids, so that many of them take little room."""
         changed = {str(row): plain(example) for row, example in self.changes.items() if example is not None}
         out = [row for row, example in self.changes.items() if example is None]
-        return {"label": self.label, "at": self.at, "rows": changed, "out": out}
+        decided = {"kept": self.kept.to_json()} if self.kept else {}
+        return {"label": self.label, "at": self.at, "rows": changed, "out": out, **decided}
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Self:
@@ -39,7 +66,8 @@ class Edit:
         try:
             changes: dict[int, Example | None] = {int(row): example_of(cells) for row, cells in values["rows"].items()}
             changes |= dict.fromkeys((int(row) for row in values["out"]), None)
-            edit = cls(str(values["label"]), changes, float(values["at"]))
+            kept = Kept.from_json(values["kept"]) if "kept" in values else None
+            edit = cls(str(values["label"]), changes, float(values["at"]), kept)
         except (KeyError, TypeError, AttributeError, OverflowError) as error:
             raise ValueError("This is no edit.") from error
         if not all(0 <= row < LARGEST_ID for row in changes):
@@ -138,10 +166,13 @@ class Edited(Sequence[Example]):
         return self[self.position(row)]
 
 
-def apply(examples: Sequence[Example], edits: Iterable[Edit] = ()) -> Edited:
-    """The rows after the edits, one behind the other. What an edit says of a row replaces what earlier ones said of it."""
-    changed: dict[int, Example] = {}
-    out: dict[int, str] = {}
+def apply(examples: Sequence[Example], edits: Iterable[Edit] = (), before: Edited | None = None) -> Edited:
+    """The rows after the edits, one behind the other. What an edit says of a row replaces what earlier ones said of it.
+
+    `before`: the same examples after earlier edits, to go on from.
+    """
+    changed: dict[int, Example] = dict(before.changed) if before else {}
+    out: dict[int, str] = dict(before.out) if before else {}
     for edit in edits:
         for row, example in edit.changes.items():
             if example is None:
@@ -151,6 +182,21 @@ def apply(examples: Sequence[Example], edits: Iterable[Edit] = ()) -> Edited:
                 out.pop(row, None)
                 changed[row] = example
     return Edited(examples, changed, out)
+
+
+def kept(edits: Iterable[Edit]) -> dict[str, dict[int, float]]:
+    """What was decided to stay: `Kept.what` -> row -> when. A row that was changed since is to be decided on anew."""
+    found: dict[str, dict[int, float]] = {}
+    for edit in edits:
+        for rows in found.values():
+            for row in edit.changes if rows else ():
+                rows.pop(row, None)
+        if edit.kept and edit.kept.keep:
+            found.setdefault(edit.kept.what, {}).update(dict.fromkeys(edit.kept.ids, edit.at))
+        elif edit.kept:
+            for row in edit.kept.ids:
+                found.get(edit.kept.what, {}).pop(row, None)
+    return found
 
 
 def next_id(count: int, edits: Iterable[Edit]) -> int:

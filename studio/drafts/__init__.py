@@ -7,6 +7,8 @@ store    drafts of a workspace: begin, look, change, save
 rows     the rows of drafts: read when they are needed, those of large files kept on the disk
 base     the rows as the file gives them
 edits    the changes to rows, on disk
+applied  the rows after the changes
+shelf    which drafts lie there, and which are too old
 naming   names of drafts and files, columns for another format
 """
 

@@ -83,6 +83,11 @@ def parsed(lines: Iterable[dict[str, Any]]) -> dict[str, Log]:
     return logs
 
 
+def saved_edits(folder: Path) -> list[Edit]:
+    """What was changed in the rows of a saved set, and decided about them, since its file was read."""
+    return [edit for log in parsed(json_lines(folder / "edits.jsonl")).values() for edit in log.done]
+
+
 def lines_of(key: str, log: Log) -> list[dict[str, Any]]:
     """The edits that count, as the lines of a data set's edits.jsonl."""
     return [{"base": key, **edit.to_json()} for edit in log.done]

@@ -5,11 +5,9 @@ The page holds the id only. Every change is written at once; the rows are read a
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
 import threading
-import time
 from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Mapping as Map
 from dataclasses import asdict, replace
@@ -18,23 +16,23 @@ from typing import Any
 
 from studio import provenance
 from studio.data.detect import FORMATS
-from studio.data.edits import Edit, apply
+from studio.data.edits import Edit, Kept
 from studio.data.formats import choices_of
 from studio.data.read import read_pasted
 from studio.data.spill import LARGE, Telling
-from studio.data.split import carry_over
 from studio.datasets import DatasetStore
+from studio.drafts import shelf
+from studio.drafts.applied import Applied
 from studio.drafts.edits import EditFile, added, fitting, lines_of
 from studio.drafts.naming import columns_for, columns_with, nice_name, safe_file_name
 from studio.drafts.records import PASTED, Draft, Opened, Options, as_made, share_faults
 from studio.drafts.rows import ON_DISK, Rows
+from studio.drafts.shelf import PREFIX
 from studio.drafts.uploads import taken
 from studio.errors import NotFound, StudioError
 from studio.records import Dataset, Example, Provenance
 from studio.workspace import Workspace, display_name, read_json, slug, write_json, write_text
 
-PREFIX = "draft-"
-KEPT_DAYS = 30  # an untouched draft is removed after that
 GOALS = {"labels": "sorting", "text": "voice", "dialogue": "voice"}
 
 
@@ -44,9 +42,10 @@ class Drafts:
     def __init__(self, workspace: Workspace, datasets: DatasetStore) -> None:
         self.workspace, self.datasets = workspace, datasets
         self._rows = Rows(self.folder)
+        self._applied: Applied | None = None  # of the draft that was opened last
         self._files: dict[str, EditFile] = {}
         self._editing = threading.RLock()
-        self._sweep()
+        shelf.sweep(workspace)
 
     # ---- begin
 
@@ -114,14 +113,7 @@ class Drafts:
 
     def newest(self) -> str | None:
         """The draft that was touched last, if it is newer than every data set."""
-        found = [
-            (path.stat().st_mtime, path.parent.name) for path in (self.workspace.root / "cache").glob(f"{PREFIX}*/draft.json")
-        ]
-        if not found:
-            return None
-        touched, draft_id = max(found)
-        saved = next(iter(self.datasets.ids()), None)
-        return draft_id if saved is None or touched > self.datasets.get(saved).created_at else None
+        return shelf.newest(self.workspace, self.datasets)
 
     def get(self, draft_id: str) -> Draft:
         """What is known of a draft. Raises NotFound."""
@@ -216,6 +208,16 @@ class Drafts:
         """
         return self._edit(draft_id, label, lambda opened: fitting(opened, changes))
 
+    def decide(self, draft_id: str, label: str, kept: Kept) -> Opened:
+        """Write down what the person leaves as it is, as one step to undo. Raises NotFound when a row is not there."""
+        with self._editing:
+            opened = self.open(draft_id)
+            for row in kept.ids:
+                opened.rows.position(row)
+            self.workspace.require_space(2**20, "for this decision")
+            self._edits(draft_id).add(opened.key, Edit(display_name(label), {}, kept=kept))
+            return self._touched(opened.draft)
+
     def undo(self, draft_id: str) -> Opened:
         """Take the last change back. Raises StudioError when there is none."""
         return self._step(draft_id, "undo")
@@ -282,6 +284,7 @@ class Drafts:
         shutil.rmtree(self.folder(draft_id), ignore_errors=True)
         self._rows.forget(draft_id)
         self._files.pop(draft_id, None)
+        self._applied = None
 
     # ---- inside
 
@@ -306,16 +309,8 @@ class Drafts:
         with self._editing:
             edits = self._edits(draft.id)
             log, notes = edits.log(base.key), edits.notes(base.key)
-        rows = apply(base.converted.examples, log.done)
-        splits = carry_over(rows, base.sides, base.said, seed=draft.seed, validation=draft.validation)
-        return Opened(draft, reading, base.mapping, base.converted, rows, tuple(splits), log, base.key, notes)
+        self._applied = state = Applied.of(base, log, draft, self._applied)
+        return Opened(draft, reading, base.mapping, base.converted, state.rows, state.splits, log, base.key, notes)
 
     def _edits(self, draft_id: str) -> EditFile:
         return self._files.setdefault(draft_id, EditFile(self.folder(draft_id) / "edits.jsonl"))
-
-    def _sweep(self) -> None:
-        oldest = time.time() - KEPT_DAYS * 86400
-        for path in (self.workspace.root / "cache").glob(f"{PREFIX}*"):
-            with contextlib.suppress(OSError):
-                if not (path / "draft.json").is_file() or (path / "draft.json").stat().st_mtime < oldest:
-                    shutil.rmtree(path, ignore_errors=True)

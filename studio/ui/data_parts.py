@@ -65,7 +65,7 @@ def show_draft(studio: Studio, view: View, opened: Opened, model_id: str, at: in
     header = {None: "auto", True: "yes", False: "no"}[draft.options.header]
     changes = {
         view.draft_id: draft.id,
-        view.changed: f"{draft.id} {state_of(opened)}",
+        view.changed: f"{draft.id} {state_of(opened)} {[edit.at for edit in opened.log.done if edit.kept][-1:]}",
         **ways_back(view, opened.log),
         view.file: pieces.show(line),
         view.again: gr.update(visible=False),

@@ -12,7 +12,6 @@ from gradio.components import Component
 from studio.config import SECTIONS, RunConfig, all_settings, settings_of_run
 from studio.fields import Setting, settings_of
 
-RANK_RANGE = (2, 128, 2)  # what the slider offers; the setting itself allows more
 SECTION_TITLES = {"data": "Your examples", "model": "The model", "adapter": "The adapter", "training": "Practice"}
 
 
@@ -69,8 +68,7 @@ def control(item: Setting) -> Component:
     if item.kind is str:
         return gr.Textbox(lines=2, max_length=int(item.maximum or 200), **about)
     if item.name == "r":
-        low, high, step = RANK_RANGE
-        return gr.Slider(low, high, step=step, buttons=[], **about)
+        return gr.Slider(item.minimum, item.maximum, step=1, buttons=[], **about)
     return gr.Number(step=1 if item.kind is int else None, **about)
 
 

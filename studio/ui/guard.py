@@ -17,6 +17,8 @@ from studio.errors import ConfigError, Stopped, StudioError
 from studio.ui import pieces, words
 
 log = logging.getLogger("studio.ui")
+# Gradio drops what happens to a control while its handler is at work, unless the event is a change: the last value would be lost.
+OF_VALUES = ("input", "release", "blur")
 
 
 def told(error: BaseException) -> Any:
@@ -73,6 +75,10 @@ class Wiring:
 
     A handler takes (studio, view, shell, *values) and returns {component: update} for what it changes. By default every
     component of the view and of the shell may be changed. With `event=True` the handler gets the gr.EventData after shell.
+
+    Nothing is lost while a handler is at work: it runs once more for the newest value of a control, and once for each event
+    that says something of its own (`event=True`). Only a button counts once until its handler ends. Where several controls
+    share a handler, `any_of(...)` makes them one trigger, so that an older answer never comes after a newer one.
     """
 
     def __init__(self, studio: Any, view: Any, shell: Any) -> None:
@@ -115,7 +121,16 @@ class Wiring:
         about.setdefault("show_progress", "full" if "show_progress_on" in about else "hidden")
         about.setdefault("show_progress_on", [])  # else the page tells every output, at every event, that something goes on
         about.setdefault("api_visibility", "private")
+        if event:
+            about.setdefault("trigger_mode", "multiple")
+        elif getattr(trigger, "event_name", "") in OF_VALUES:
+            about.setdefault("trigger_mode", "always_last")
         return trigger(bound, list(inputs), targets, **about)
+
+
+def any_of(*triggers: Callable) -> Callable:
+    """One trigger of several. Needs `in_turn`: the page may send two events before it knows that one is on its way."""
+    return functools.partial(gr.on, list(triggers), trigger_mode="always_last")
 
 
 def in_turn(tab: str) -> dict[str, Any]:

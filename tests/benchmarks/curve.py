@@ -15,13 +15,10 @@ import os
 import statistics
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
-from typing import Any
 
-from tests.benchmarks.peers import conversations
+from tests.benchmarks.tutorial import ROOT, adapted, conversations, own_run, trained
 
-ROOT = Path(__file__).parents[2]
 TOGETHER = 20  # steps
 RATE = 2e-4
 
@@ -29,16 +26,7 @@ RATE = 2e-4
 def tutorial(folder: str, kind: str, steps: int, rows: int, seed: int) -> None:
     """The tutorial, in this process: prints the loss of every step."""
     import torch
-    from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
-    from transformers import (
-        AutoModelForCausalLM,
-        AutoTokenizer,
-        BitsAndBytesConfig,
-        DataCollatorForSeq2Seq,
-        Trainer,
-        TrainingArguments,
-        set_seed,
-    )
+    from transformers import AutoTokenizer, Trainer, set_seed
 
     from studio.data.encode import encode
     from studio.models import hardware
@@ -46,53 +34,32 @@ def tutorial(folder: str, kind: str, steps: int, rows: int, seed: int) -> None:
 
     dtype = getattr(torch, hardware.compute_dtype())
     tokenizer = AutoTokenizer.from_pretrained(folder)
-    found = [encode(tokenizer, Example(messages=tuple(turns)), max_length=512) for turns in conversations("")]
+    found = [encode(tokenizer, Example(messages=tuple(turns)), max_length=512) for turns in conversations()]
     data = [
         {"input_ids": list(row.input_ids), "labels": list(row.labels), "attention_mask": [1] * len(row.labels)} for row in found
     ]
     set_seed(seed)
-    extra: dict[str, Any] = {}
-    if kind == "nf4":
-        extra["quantization_config"] = BitsAndBytesConfig(
-            load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=dtype
-        )
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, device_map="cpu", **extra)
-    model.config.use_cache = False
-    if kind == "nf4":
-        model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
-    model = get_peft_model(model, LoraConfig(r=16, lora_alpha=32, target_modules="all-linear", task_type="CAUSAL_LM"))
-    settings = TrainingArguments(
-        tempfile.mkdtemp(), per_device_train_batch_size=rows, max_steps=steps, learning_rate=RATE, use_cpu=True, seed=seed,
-        bf16=dtype == torch.bfloat16, save_strategy="no", report_to=[], disable_tqdm=True, lr_scheduler_type="constant",
-        logging_steps=1, weight_decay=0.0, max_grad_norm=1.0,
-    )  # fmt: skip
-    trainer = Trainer(
-        model=model, args=settings, train_dataset=data, data_collator=DataCollatorForSeq2Seq(tokenizer, padding=True)
-    )
-    trainer.train()
+    model = adapted(folder, dtype, nf4=kind == "nf4")
+    about = {"logging_steps": 1, "weight_decay": 0.0, "max_grad_norm": 1.0, "bf16": dtype == torch.bfloat16}
+    settings = {"per_device_train_batch_size": rows, "max_steps": steps, "learning_rate": RATE, "seed": seed}
+    trainer = trained(Trainer, model, tokenizer, data, **settings, **about)
     print(json.dumps([item["loss"] for item in trainer.state.log_history if "loss" in item]))
 
 
 def ours(workspace: str, kind: str, steps: int, rows: int) -> list[float]:
     """The losses of a user's run."""
-    from studio.config import RunConfig
-    from studio.datasets import DatasetStore
-    from studio.records import Example
-    from studio.runs import RunStore
-    from studio.workspace import Workspace
-
-    root = Path(tempfile.mkdtemp())
-    (root / "models").symlink_to((Path(workspace) / "models").resolve())
-    own, turns = Workspace(root), conversations("")
-    examples = [Example(messages=tuple(row), source_row=index) for index, row in enumerate(turns)]
-    record = DatasetStore(own).create("rows", examples, ["train"] * len(examples), format="chat", seed=1)
-    config = RunConfig(name="Curve").replace(
-        dataset_id=record.id, dataset_sha256=record.sha256, quantization=kind, r=16, lora_alpha=32, learning_rate=RATE,
-        per_device_train_batch_size=rows, num_train_epochs=-(-steps * rows // len(examples)), evaluations=1,
-        lr_scheduler_type="constant", warmup_ratio=0.0, weight_decay=0.0,
-    )  # fmt: skip
-    runs = RunStore(own)
-    run_id = runs.create(config)
+    turns = conversations()
+    runs, run_id = own_run(
+        workspace,
+        turns,
+        quantization=kind,
+        learning_rate=RATE,
+        per_device_train_batch_size=rows,
+        num_train_epochs=-(-steps * rows // len(turns)),
+        lr_scheduler_type="constant",
+        warmup_ratio=0.0,
+        weight_decay=0.0,
+    )
     subprocess.run([sys.executable, "-m", "studio.training", str(runs.folder(run_id))], cwd=ROOT, check=True)
     return [item["loss"] for item in runs.metrics(run_id) if "loss" in item][:steps]
 

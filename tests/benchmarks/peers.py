@@ -11,44 +11,27 @@ format, whatever the computer. WORKSPACE must hold the starter.
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import os
 import platform
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[2]
+from tests.benchmarks.tutorial import ROOT, adapted, conversations, own_run, trained
+
 WARM = 1  # optimizer steps left out
 ROWS_A_STEP, MICRO = 16, 4
-
-
-def conversations(data: str) -> list[list[dict[str, str]]]:
-    """The rows of a chat JSONL, or the bakery sample."""
-    if not data:
-        with (ROOT / "assets/samples/bakery/data.csv").open(encoding="utf-8", newline="") as file:
-            pairs = [(row["question"], row["answer"]) for row in csv.DictReader(file)]
-        return [[{"role": "user", "content": asked}, {"role": "assistant", "content": said}] for asked, said in pairs]
-    return [json.loads(line)["messages"] for line in Path(data).read_text(encoding="utf-8").splitlines() if line.strip()]
+RATE = 2e-4
 
 
 def hugging_face(folder: str, kind: str, data: str, steps: int) -> None:
     """The tutorial, in this process: prints seconds and real tokens of every optimizer step, and the peak memory."""
     import torch
-    from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
-    from transformers import (
-        AutoModelForCausalLM,
-        AutoTokenizer,
-        BitsAndBytesConfig,
-        DataCollatorForSeq2Seq,
-        Trainer,
-        TrainingArguments,
-    )
+    from transformers import AutoTokenizer, Trainer
 
     from studio.models import hardware
 
@@ -61,16 +44,7 @@ def hugging_face(folder: str, kind: str, data: str, steps: int) -> None:
         return {"input_ids": ids, "attention_mask": [1] * len(ids), "labels": [-100] * read + ids[read:]}
 
     rows = [encoded(messages) for messages in conversations(data)]
-    extra: dict[str, Any] = {}
-    if kind.startswith("hf-nf4"):
-        extra["quantization_config"] = BitsAndBytesConfig(
-            load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=dtype
-        )
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, device_map="cpu", **extra)
-    model.config.use_cache = False
-    if kind.startswith("hf-nf4"):
-        model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
-    model = get_peft_model(model, LoraConfig(r=16, lora_alpha=32, target_modules="all-linear", task_type="CAUSAL_LM"))
+    model = adapted(folder, dtype, nf4=kind.startswith("hf-nf4"))
     ends, tokens = [], []
 
     class Timed(Trainer):
@@ -80,12 +54,9 @@ def hugging_face(folder: str, kind: str, data: str, steps: int) -> None:
             ends.append(time.time())
             return loss
 
-    settings = TrainingArguments(
-        tempfile.mkdtemp(), per_device_train_batch_size=MICRO, gradient_accumulation_steps=ROWS_A_STEP // MICRO, max_steps=steps,
-        learning_rate=2e-4, bf16=dtype == torch.bfloat16, use_cpu=True, save_strategy="no", report_to=[], disable_tqdm=True,
-        lr_scheduler_type="constant", seed=1,
-    )  # fmt: skip
-    Timed(model=model, args=settings, train_dataset=rows, data_collator=DataCollatorForSeq2Seq(tokenizer, padding=True)).train()
+    steady = {"max_steps": steps, "learning_rate": RATE, "seed": 1, "bf16": dtype == torch.bfloat16}
+    batch = {"per_device_train_batch_size": MICRO, "gradient_accumulation_steps": ROWS_A_STEP // MICRO}
+    trained(Timed, model, tokenizer, rows, **steady, **batch)
     each = ROWS_A_STEP // MICRO
     sums = [sum(tokens[start : start + each]) for start in range(0, len(tokens), each)]
     print(json.dumps({"ends": ends[each - 1 :: each], "tokens": sums, "peak": hardware.memory_peak()}))
@@ -93,25 +64,16 @@ def hugging_face(folder: str, kind: str, data: str, steps: int) -> None:
 
 def studio(workspace: str, kind: str, data: str, steps: int) -> dict[str, Any]:
     """A user's run in a process of its own, watched through its folder as the page does."""
-    from studio.config import RunConfig
-    from studio.datasets import DatasetStore
-    from studio.records import Example
-    from studio.runs import RunStore
-    from studio.workspace import Workspace
-
-    root = Path(tempfile.mkdtemp())
-    (root / "models").symlink_to(Path(workspace) / "models")
-    own = Workspace(root)
-    rows = [Example(messages=tuple(turns), source_row=index) for index, turns in enumerate(conversations(data))]
-    rows = rows[: ROWS_A_STEP * steps]
-    record = DatasetStore(own).create("rows", rows, ["train"] * len(rows), format="chat", seed=1)
-    config = RunConfig(name="Benchmark").replace(
-        dataset_id=record.id, dataset_sha256=record.sha256, quantization=kind.removeprefix("studio-"), r=16, lora_alpha=32,
-        per_device_train_batch_size=8, gradient_accumulation_steps=2, num_train_epochs=-(-steps * ROWS_A_STEP // len(rows)),
-        evaluations=1, learning_rate=2e-4,
-    )  # fmt: skip
-    runs = RunStore(own)
-    run_id = runs.create(config)
+    rows = conversations(data)[: ROWS_A_STEP * steps]
+    runs, run_id = own_run(
+        workspace,
+        rows,
+        quantization=kind.removeprefix("studio-"),
+        per_device_train_batch_size=8,
+        gradient_accumulation_steps=2,
+        num_train_epochs=-(-steps * ROWS_A_STEP // len(rows)),
+        learning_rate=RATE,
+    )
     child = subprocess.Popen(
         [sys.executable, "-m", "studio.training", str(runs.folder(run_id))], cwd=ROOT, stderr=subprocess.DEVNULL
     )

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from studio.data.edits import Edit, Edited, Log, apply, next_id
+from studio.data.edits import Edit, Edited, Kept, Log, apply, kept, next_id
 from studio.errors import NotFound, StudioError
 from studio.records import Example
 
@@ -134,3 +134,13 @@ def test_rows_from_the_disk_are_asked_for_one_by_one() -> None:
     found = apply(Disk(rows(1000)), [Edit("x", {3: None, 5: pair("new")})])
     assert isinstance(found, Edited) and Disk.asked == 0
     assert found[500].source_row == 503 and Disk.asked == 1
+
+
+def test_a_decision_is_undone_by_a_change_of_its_row() -> None:
+    mail = Kept("personal:email", (1, 2, 3))
+    edits = [Edit("Keep", {}, 5.0, mail), Edit("Changed", {2: pair("a", "b")}, 6.0)]
+    assert kept(edits) == {"personal:email": {1: 5.0, 3: 5.0}}
+    assert kept([*edits, Edit("Again", {}, 7.0, Kept("personal:email", (3,), keep=False))]) == {"personal:email": {1: 5.0}}
+    assert [Edit.from_json(edit.to_json()) for edit in edits] == edits
+    with pytest.raises(ValueError, match="no edit"):
+        Edit.from_json({**edits[0].to_json(), "kept": {"what": "x", "ids": None, "keep": True}})

@@ -56,6 +56,22 @@ BAD: list[tuple[str, str | bytes, str]] = [
     ("paper.doc", b"\xd0\xcf\x11\xe0", "not supported"),
     ("no-suffix", TABLE, "not supported"),
     ("pickle.pkl", b"\x80\x04cos\nsystem\n", "not supported"),
+    ("text.docx", TABLE, "damaged"),
+    ("cut.docx", b"PK\x03\x04" + b"\x00" * 60, "damaged"),
+    ("old.docx", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\x00" * 600, "damaged, protected"),
+    ("text.pdf", TABLE, "damaged"),
+    ("cut.pdf", b"%PDF-1.7\n1 0 obj\n<<", "damaged"),
+    ("zeros.pdf", b"\x00" * 5000, "damaged"),
+    ("text.zip", TABLE, "damaged"),
+    ("cut.zip", b"PK\x03\x04" + b"\x00" * 60, "damaged"),
+    ("program.html", b"MZ\x90\x00\x03" + b"\x00" * 100, "a program"),
+    ("picture.txt", b"\xff\xd8\xff\xe0" + b"\x00" * 100, "a picture"),
+    ("word.md", b"PK\x03\x04" + b"\x00" * 100, "Word document"),
+    ("noise.html", bytes(range(256)) * 100, "no text has"),
+    ("front.md", "---\ntitle: x\n---\n", "no text"),
+    ("script.html", "<script>alert(1)</script><style>p {}</style>", "no text"),
+    ("tags.html", "<p></p><div><br></div><!-- x -->", "no text"),
+    ("spaces.md", " \n\n\t", "empty"),
 ]
 
 
@@ -76,9 +92,13 @@ def test_missing_files_and_folders_get_a_sentence(tmp_path: Path) -> None:
             read(tmp_path / name)
 
 
-def test_names_are_shown_without_tricks(tmp_path: Path) -> None:
+@pytest.mark.parametrize("suffix", [".csv", ".docx", ".pdf", ".zip", ".html", ".md"])
+@pytest.mark.parametrize(
+    "stem", ["..", "CON", "$(id)", "<img onerror=x>", "a\u202egpj", "a\x1b[31m\n", "C:\\x", "x" * 200, "-rf", "a'b\"c"]
+)
+def test_names_are_shown_without_tricks(tmp_path: Path, stem: str, suffix: str) -> None:
     with pytest.raises(StudioError) as caught:
-        read(write(tmp_path, "a\u202egpj.\x1b[31m\n" + "x" * 100 + ".csv", b""))
+        read(write(tmp_path, stem + suffix, b"\x00\x01\x02" * 50))
     assert not any(sign in str(caught.value) for sign in "\u202e\x1b\n") and len(caught.value.what) < 110
 
 

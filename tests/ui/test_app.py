@@ -18,6 +18,7 @@ from studio.config import RunConfig
 from studio.samples import save_sample
 from studio.ui import app
 from studio.ui.app import Page
+from studio.ui.guard import OF_VALUES
 from studio.ui.pulse import BEATS
 from studio.ui.studio import Studio
 from tests.browser.conftest import start
@@ -154,3 +155,39 @@ def test_no_event_wakes_two_handlers_that_would_wake_each_other(page: Page) -> N
     )
     assert [target for target, count in again.items() if count > 1] == []
     assert sum(target[1] in BEATS for target in again) == len(BEATS)
+
+
+def test_nothing_that_a_person_changes_is_lost_while_a_handler_is_at_work(page: Page) -> None:
+    """The newest value of a control is handled in the end, an older answer never comes last, and no edit of a row is dropped."""
+    page_fns = [fn for fn in page.demo.fns.values() if fn.fn is not None]
+    of_values = [fn for fn in page_fns if {event for _, event in fn.targets} & set(OF_VALUES)]
+    assert len(of_values) > 20
+    assert [fn.name for fn in of_values if fn.trigger_mode != "always_last"] == []
+    assert [fn.name for fn in of_values if len(fn.targets) > 1 and fn.concurrency_limit != 1] == []
+    of_rows = page.views["data"].table.rows._id, page.views["data"].findings.list._id
+    told = [fn for fn in page_fns if any(block in of_rows and event == "select" for block, event in fn.targets)]
+    assert [(fn.trigger_mode, fn.concurrency_limit) for fn in told] == [("multiple", 1)] * 2
+
+
+def test_every_setting_is_planned_by_one_handler_and_drawn_in_turn(page: Page) -> None:
+    """Two handlers that draw the same plan at once would answer in any order, and the older answer could stay."""
+    view = page.views["model"]
+    drawing = [fn for fn in page.demo.fns.values() if view.memory in fn.outputs]
+    planning = ("show_plan", "redraw", "choose_model", "add_model", "new_data")
+    assert {fn.concurrency_id for fn in drawing if fn.name in planning} == {"redraw-model"}
+    assert not any(fn.name == "tick" for fn in drawing), "it does not wait in turn, so it may not draw"
+    inputs = {box._id for box in view.form.inputs}
+    (plan,) = [fn for fn in page.demo.fns.values() if inputs & {block for block, _ in fn.targets}]
+    assert inputs <= {block for block, _ in plan.targets}
+
+
+def test_opening_the_page_wakes_few_handlers(page: Page) -> None:
+    """Each event makes the browser walk through the page for every input it ever had: the form's are left for its own tab."""
+    shell, data = page.shell, page.views["data"]
+    states = [shell.dataset_id, shell.model_id, shell.run_id, data.changed]
+    at_opening = {(state._id, "change") for state in states} | {(shell.panes["data"]._id, "select")}
+    at_opening |= {(shell.pulse._id, beat) for beat in BEATS} | {(page.demo._id, "load")}
+    woken = [fn for fn in page.demo.fns.values() if fn.fn is not None and set(fn.targets) & at_opening]
+    assert 10 < len(woken) <= 18
+    form = set(page.views["model"].form.inputs)
+    assert [fn.name for fn in woken if form & set(fn.inputs)] == []

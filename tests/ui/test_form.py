@@ -99,6 +99,7 @@ def test_the_kind_of_control_follows_the_setting() -> None:
     assert isinstance(made["use_dora"], gr.Checkbox)
     assert isinstance(made["quantization"], gr.Radio)
     assert isinstance(made["r"], gr.Slider)
+    assert (made["r"].minimum, made["r"].maximum) == (all_settings()["r"].minimum, all_settings()["r"].maximum)
     assert isinstance(made["learning_rate"], gr.Number)
     assert isinstance(made["system_prompt"], gr.Textbox)
     assert all(item.interactive for item in made.values())

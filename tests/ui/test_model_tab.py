@@ -182,9 +182,10 @@ def test_while_a_run_is_live_the_button_adds_to_the_queue(
 
 def test_behind_runs_that_wait_it_lines_up(studio: Studio, page: Page, view: model.View, values: list) -> None:
     record = save_sample(studio.workspace, "sorter")
-    state = model.tick(studio, view, page.shell, "", record.id, "starter", *values)[view.state]
+    state = model.tick(studio, view, page.shell, "", record.id, "starter")[view.state]
     waiting = studio.runs.create(RunConfig(name="Waits").replace(dataset_id=record.id), place=0)
-    changes = model.tick(studio, view, page.shell, state, record.id, "starter", *values)
+    assert view.stale in model.tick(studio, view, page.shell, state, record.id, "starter")
+    changes = model.redraw(studio, view, page.shell, record.id, "starter", *values)
     assert shown(changes, view.next) == words.ADD_TO_QUEUE
     changes = model.go_on(studio, view, page.shell, record.id, "starter", *values, "", "Second")
     added = changes[page.shell.run_id]
@@ -212,26 +213,26 @@ def test_new_data_brings_its_name_and_goal(studio: Studio, page: Page, view: mod
     assert shown(changes, view.form.controls["goal"]) == "sorting"
 
 
-def test_a_tick_sends_nothing_twice(studio: Studio, page: Page, view: model.View, values: list) -> None:
+def test_a_tick_sends_nothing_twice(studio: Studio, page: Page, view: model.View) -> None:
     record = save_sample(studio.workspace, "sorter")
-    first = model.tick(studio, view, page.shell, "", record.id, "starter", *values)
-    assert view.preview in first
-    assert model.tick(studio, view, page.shell, first[view.state], record.id, "starter", *values) == {}
+    first = model.tick(studio, view, page.shell, "", record.id, "starter")
+    assert record.id in shown(first, view.stale)
+    assert model.tick(studio, view, page.shell, first[view.state], record.id, "starter") == {}
 
 
 def test_a_fetch_shows_how_far_it_is_and_why_it_failed(
-    studio: Studio, page: Page, view: model.View, values: list, monkeypatch: pytest.MonkeyPatch
+    studio: Studio, page: Page, view: model.View, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    state = model.tick(studio, view, page.shell, "", None, "starter", *values)[view.state]
+    state = model.tick(studio, view, page.shell, "", None, "starter")[view.state]
     progress = Progress("download", 30, 60, "Downloading, 30 of 60 MB.")
     monkeypatch.setattr(Studio, "fetch_progress", lambda self, model_id: progress)
-    changes = model.tick(studio, view, page.shell, state, None, "starter", *values)
+    changes = model.tick(studio, view, page.shell, state, None, "starter")
     assert "Downloading, 30 of 60 MB." in shown(changes, view.fetching.state)
     assert "width:50.0%" in shown(changes, view.fetching.state)
-    assert view.models not in changes
+    assert view.stale not in changes
     monkeypatch.setattr(Studio, "fetch_progress", lambda self, model_id: None)
     studio.background.failed["starter"] = StudioError("The model was not fetched.", "Offline.", "Connect.")
-    changes = model.tick(studio, view, page.shell, changes[view.state], None, "starter", *values)
+    changes = model.tick(studio, view, page.shell, changes[view.state], None, "starter")
     assert "Offline." in shown(changes, view.fetching.state)
     assert changes[view.fetching.again]["visible"]
 

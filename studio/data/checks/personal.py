@@ -49,7 +49,6 @@ REMEDIES = {
     "replace": "Replace by stand-ins",
     "mark": "Replace by “{plain}”",
     "remove": "Take these rows out",
-    "keep": "Keep as it is",
 }
 """Key of a remedy, which is followed by a colon and the kind -> its button."""
 
@@ -87,6 +86,7 @@ def finding(kind: str, summary: Summary, rows: tuple[int, ...], notes: dict[int,
         level=wording.level,
         remedies=tuple(Remedy(f"{key}:{kind}", label.format(plain=plain(kind))) for key, label in REMEDIES.items()),
         notes=notes,
+        keep=f"{KEY}:{kind}",
     )
 
 
@@ -110,12 +110,10 @@ def masked(kind: str, value: str) -> str:
 
 
 def mend(rows: Sequence[Example], finding: Finding, remedy: str) -> Changes:
-    """Rows without the data of the finding's kind, made when they are asked for; none for "keep". Raises StudioError."""
+    """Rows without the data of the finding's kind, made when they are asked for. Raises StudioError."""
     action, _, kind = remedy.partition(":")
     if action not in REMEDIES or remedy not in {item.key for item in finding.remedies}:
         raise StudioError("The rows were not changed.", f"“{remedy[:40]}” is no remedy here.", "Choose one of the buttons.")
-    if action == "keep":
-        return {}
     if action == "remove":
         return dict.fromkeys(finding.rows)
     return Replaced(rows, finding.rows, kind, Standins(plain=action == "mark"))

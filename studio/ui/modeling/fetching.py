@@ -43,15 +43,15 @@ def build() -> Fetching:
     return Fetching(state, now, stop, again, remove, sure)
 
 
-def connect(on: Any, view: View, shell: Any) -> None:
-    """Wiring only."""
+def connect(on: Any, view: View, shell: Any) -> Any:
+    """Wiring only. Returns the event after which another model is chosen: the tab draws itself anew then."""
     own = view.fetching
     here = {"outputs": [*components(own), view.state]}
     on(own.now.click, fetch, [shell.model_id], **here)
     on(own.again.click, fetch, [shell.model_id], **here)
     on(own.stop.click, stop, [shell.model_id], **here)
     on(own.remove.click, ask, [shell.model_id], **here)
-    on(own.sure.click, remove, [shell.model_id])
+    return on(own.sure.click, remove, [shell.model_id])
 
 
 # ---- what is shown

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -16,20 +17,26 @@ from studio.models.hub import look, remember
 from studio.records import Dataset
 from studio.ui import pieces, plan, queue_parts, words
 from studio.ui.form import Form, advanced_names, by_section, control
-from studio.ui.guard import Wiring, components
+from studio.ui.guard import Wiring, any_of, components, in_turn
 from studio.ui.modeling import fetching, fitting, more, presets, rows
 from studio.ui.modeling.meaning import meaning
 from studio.ui.modeling.reckoning import Plan, data_of, others, plan_of
 from studio.ui.studio import Studio
 from studio.workspace import display_name
 
+STALE_JS = "watch('value', () => trigger('stale'));"
+
 
 @dataclass(frozen=True)
 class View:
-    """The tab's components. `state` holds which next step and which fetch the page shows, so that a tick changes nothing else."""
+    """The tab's components. `state` holds which next step and which fetch the page shows, so that a tick changes nothing else.
+
+    `stale` fires its event "stale" on the page whenever its value changes: the plan is to be drawn anew.
+    """
 
     notice: gr.HTML
     state: gr.JSON
+    stale: gr.HTML
     models: gr.HTML
     about: gr.HTML
     fetching: fetching.Fetching
@@ -54,6 +61,7 @@ def build() -> View:
     controls: dict[str, Any] = {}
     pieces.html(pieces.purpose(words.MODEL_PURPOSE))
     made["notice"] = pieces.notice_area()
+    made["stale"] = pieces.html("", js_on_load=STALE_JS, elem_classes="hidden-empty")
     with pieces.split():
         with pieces.work():
             with pieces.card():
@@ -108,63 +116,53 @@ def _build_advanced(controls: dict[str, Any]) -> None:
 
 
 def connect(studio: Studio, view: View, shell: Any) -> None:
-    """Wiring only."""
+    """Wiring only. All that draw the plan do so in turn: the last one has seen the newest settings, and stands."""
     on = Wiring(studio, view, shell)
+    planned = partial(on, **in_turn("model"))
     chosen = [shell.dataset_id, shell.model_id, *view.form.inputs]
-    changed = on(shell.dataset_id.change, new_data, [shell.dataset_id], keep_notice=True)
-    # these set settings, which the boxes' own events do not tell of
+    news = {"outputs": [view.name, view.form.controls["goal"], view.preview, view.stale], "keep_notice": True}
+    planned(shell.dataset_id.change, new_data, [shell.dataset_id], **news)
+    # these set settings or the model, which the boxes' own events do not tell of
     setting = [*fitting.connect(on, view, shell, chosen), *presets.connect(studio, view.presets, shell, view.form)]
-    for trigger in (changed.then, shell.model_id.change, shell.panes["model"].select, *(done.then for done in setting)):
-        on(trigger, redraw, chosen, keep_notice=True)
-    for rows_of_models in (view.models, view.more.known):
-        on(rows_of_models.select, choose_model, chosen, event=True)
-    on(view.more.found.select, choose_found, chosen, event=True, show_progress_on=view.more.found, concurrency_id="hub")
-    for box in view.form.inputs:
-        wait = {"trigger_mode": "always_last"}
-        trigger = box.release if isinstance(box, gr.Slider) else box.input
-        on(trigger, show_plan, chosen, **wait)
-        if isinstance(box, gr.Slider):
-            on(box.input, show_plan, chosen, **wait)
-    on(view.add.click, add_model, [view.folder, *chosen], show_progress_on=view.models)
-    on(view.folder.submit, add_model, [view.folder, *chosen], show_progress_on=view.models)
-    fetching.connect(on, view, shell)
+    setting.append(fetching.connect(on, view, shell))
+    for trigger in (shell.panes["model"].select, view.stale.stale, *(done.then for done in setting)):
+        planned(trigger, redraw, chosen, keep_notice=True)
+    for listed in (view.models, view.more.known):
+        planned(listed.select, choose_model, chosen, event=True)
+    away = {"concurrency_id": "hub", "concurrency_limit": 4}  # the Hub takes seconds
+    on(view.more.found.select, choose_found, chosen, event=True, show_progress_on=view.more.found, **away)
+    planned(any_of(*(trigger for box in view.form.inputs for trigger in altering(box))), show_plan, chosen)
+    for trigger in (view.add.click, view.folder.submit):
+        planned(trigger, add_model, [view.folder, *chosen], show_progress_on=view.models)
     more.connect(on, view, shell, chosen)
     on(view.next.click, go_on, [*chosen, view.earlier, view.name])
     for trigger in (shell.panes["model"].select, shell.model_id.change):
-        on(trigger, offer_earlier, [shell.model_id, view.earlier], keep_notice=True)
-    quick = {"queue": False, "keep_notice": True, "trigger_mode": "always_last"}
-    on(shell.pulse.beat_model, tick, [view.state, *chosen], outputs=watched(view), **quick)
+        on(trigger, offer_earlier, [shell.model_id, view.earlier], outputs=[view.earlier], keep_notice=True)
+    ticked = [*components(view.fetching), view.state, view.stale]
+    quick = {"outputs": ticked, "queue": False, "keep_notice": True, "trigger_mode": "always_last"}
+    on(shell.pulse.beat_model, tick, [view.state, shell.dataset_id, shell.model_id], **quick)
 
 
-def watched(view: View) -> list[Any]:
-    """What a tick may change."""
-    drawn = [
-        view.models,
-        view.about,
-        view.meaning,
-        view.preview,
-        view.form.controls["depth"],
-        view.next,
-        view.next_note,
-        view.state,
-    ]
-    return [*drawn, *components(view.fetching), view.fitting.memory, view.fitting.proposals, view.fitting.go]
+def altering(box: Any) -> list[Any]:
+    """The events of a control after which its value may be another."""
+    return [box.input, box.release] if isinstance(box, gr.Slider) else [box.input]
 
 
 # ---- what is shown
-
-
-def refresh(studio: Studio, view: View, shell: Any, dataset_id: str | None, model_id: str, run_id: str | None) -> dict[Any, Any]:
-    """Nothing: the plan needs the settings as they are on the page, so it is drawn by `redraw` and `tick`."""
-    return {}
 
 
 def new_data(studio: Studio, view: View, shell: Any, dataset_id: Any) -> dict[Any, Any]:
     """Other examples were chosen: their goal becomes the run's, and their name, where the person writes none."""
     record = data_of(studio, dataset_id)
     if record is None:
-        return {view.preview: pieces.show(plan.nothing_yet()), view.name: gr.update(placeholder="")}
-    return {view.name: gr.update(placeholder=record.name), view.form.controls["goal"]: gr.update(value=record.goal)}
+        return {view.preview: pieces.show(plan.nothing_yet()), view.name: gr.update(placeholder=""), **stale(view, dataset_id)}
+    goal = {view.form.controls["goal"]: gr.update(value=record.goal)}
+    return {view.name: gr.update(placeholder=record.name), **goal, **stale(view, dataset_id)}
+
+
+def stale(view: View, reason: Any) -> dict[Any, Any]:
+    """The plan is to be drawn anew, once for each `reason`. Only where the tab was opened before: opening it draws the plan."""
+    return {view.stale: pieces.show(Markup("<!-- {} -->").format(reason))}
 
 
 def show_next(studio: Studio, view: View, record: Dataset | None, time: str = "") -> dict[Any, Any]:
@@ -279,16 +277,19 @@ def go_on(studio: Studio, view: View, shell: Any, dataset_id: Any, model_id: str
     return {shell.run_id: studio.jobs.running() or run_id, view.name: "", **shell.go("train")}
 
 
-def tick(studio: Studio, view: View, shell: Any, state: Any, dataset_id: Any, model_id: str, *values: Any) -> dict[Any, Any]:
-    """Once a second: how the fetch goes, and whether a run came or went. Sends nothing while all stays as it is."""
+def tick(studio: Studio, view: View, shell: Any, state: Any, dataset_id: Any, model_id: str) -> dict[Any, Any]:
+    """Once a second: how the fetch goes, and whether a run came or went. Sends nothing while all stays as it is.
+
+    It overtakes the handlers that wait in turn, so it draws no plan; it marks the plan as stale.
+    """
     turns, entry = studio.runs.turns(), studio.catalog.get(model_id)
     drawn = "|".join(map(str, (turns.live, bool(turns.waiting), dataset_id, model_id, entry.ready, studio.warmed())))
     now = [drawn, fetching.sign(studio, model_id)]
     if now == state:
         return {}
     changes: dict[Any, Any] = {view.state: now, **fetching.show(studio, view, entry)}
-    if not isinstance(state, list) or state[0] != drawn:
-        changes |= redraw(studio, view, shell, dataset_id, model_id, *values)
+    if not isinstance(state, list) or not state or state[0] != drawn:
+        changes |= stale(view, drawn)
     return changes
 
 

@@ -12,7 +12,7 @@ from studio.errors import NotFound
 from studio.records import RESUMABLE_STATES, RunStatus
 from studio.ui import charts, pieces, queue_parts, run_parts, telling
 from studio.ui import words_runs as words
-from studio.ui.guard import Wiring
+from studio.ui.guard import Wiring, in_turn
 
 if TYPE_CHECKING:
     from studio.ui.app import Shell
@@ -130,7 +130,7 @@ def connect(studio: Studio, view: View, shell: Shell) -> None:
     on(view.keep.click, keep, queue=False)
     on(shell.run_id.change, keep, [shell.run_id, view.doomed], queue=False, keep_notice=True)
     on(view.really.click, discard, [view.doomed])
-    on(view.queue_list.select, reorder, [shell.run_id], event=True)
+    on(view.queue_list.select, reorder, [shell.run_id], event=True, **in_turn("train"))
     on(view.queue_start.click, start_next)
     on(view.show_live.click, show_live)
     on(view.next.click, chat_with, [shell.run_id])

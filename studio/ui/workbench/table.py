@@ -36,15 +36,16 @@ SORT_CHOICES = [
 ]
 
 # A field that is left after a change tells it. The rows are drawn anew, so the field that was gone to is found again.
+# The second click of two is passed over: another row's button may have come to that place.
 TABLE_JS = """
 let at = null;
 const name = ({dataset}) => dataset.row + '/' + (dataset.part || dataset.act || '');
 element.addEventListener('change', ({target}) => {
   if (target.matches('textarea[data-row]')) trigger('select', {act: 'edit', ...target.dataset, text: target.value});
 });
-element.addEventListener('click', ({target}) => {
+element.addEventListener('click', ({target, detail}) => {
   const button = target.closest('button[data-act]');
-  if (button) trigger('select', {...button.dataset});
+  if (button && detail < 2) trigger('select', {...button.dataset});
 });
 element.addEventListener('focusin', ({target}) => { at = target.dataset.row ? name(target) : null; });
 watch('value', () => {
@@ -131,12 +132,11 @@ def connect(on: Any, view: View, shell: Any) -> None:
     data = [view.draft_id, shell.dataset_id]
     how = [own.search, own.sort, own.only, own.start]
     here = {"outputs": components(own)}  # the fewer outputs, the less the page has to look through
-    on(view.changed.change, show_again, [*data, *how], trigger_mode="always_last", keep_notice=True, **here)
     for trigger in (own.search.input, own.sort.input):
         on(trigger, show_first, [*data, own.search, own.sort, own.only], trigger_mode="always_last", **here)
     on(own.everything.click, show_everything, data, **here)
-    on(own.back.click, turn(-AT_ONCE), [*data, *how], **here)
-    on(own.on.click, turn(AT_ONCE), [*data, *how], **here)
+    on(own.back.click, turn(-AT_ONCE), [*data, *how], trigger_mode="multiple", **here)
+    on(own.on.click, turn(AT_ONCE), [*data, *how], trigger_mode="multiple", **here)
     on(own.rows.select, press, [view.draft_id, shell.model_id, view.see_tokens], event=True)
     on(own.add.click, open_form, data, **here)
     on(own.leave.click, close_form, **here)

@@ -39,8 +39,8 @@ def test_a_finding_a_kind_the_gravest_first() -> None:
         "Replace by stand-ins",
         "Replace by “[email]”",
         "Take these rows out",
-        "Keep as it is",
     ]
+    assert email.keep == "personal:email", "keeping is a decision, not a change of rows"
     assert personal.find([ROWS[1]], About()) == []
 
 
@@ -69,7 +69,6 @@ def test_remedies_change_their_rows_and_their_kind_alone() -> None:
     assert "email" not in findings(mended)
     assert personal.mend(ROWS, email, "mark:email")[0].text == "Write to [email] or [email]"
     assert personal.mend(ROWS, email, "remove:email") == {0: None, 2: None}
-    assert personal.mend(ROWS, email, "keep:email") == {}
 
 
 def test_stand_ins_are_the_same_whichever_rows_are_read_first(monkeypatch) -> None:
@@ -82,7 +81,7 @@ def test_stand_ins_are_the_same_whichever_rows_are_read_first(monkeypatch) -> No
     assert len({row.text for row in forward.values()}) == 3
 
 
-@pytest.mark.parametrize("remedy", ["", "replace", "replace:card", "burn:email"])
+@pytest.mark.parametrize("remedy", ["", "replace", "replace:card", "burn:email", "keep:email"])
 def test_an_unknown_remedy_is_refused(remedy: str) -> None:
     with pytest.raises(StudioError, match="no remedy"):
         personal.mend(ROWS, findings()["email"], remedy)
