@@ -172,13 +172,17 @@ def test_nothing_that_a_person_changes_is_lost_while_a_handler_is_at_work(page: 
 def test_every_setting_is_planned_by_one_handler_and_drawn_in_turn(page: Page) -> None:
     """Two handlers that draw the same plan at once would answer in any order, and the older answer could stay."""
     view = page.views["model"]
-    drawing = [fn for fn in page.demo.fns.values() if view.memory in fn.outputs]
+    drawing = [fn for fn in page.demo.fns.values() if view.fitting.memory in fn.outputs]
     planning = ("show_plan", "redraw", "choose_model", "add_model", "new_data")
     assert {fn.concurrency_id for fn in drawing if fn.name in planning} == {"redraw-model"}
     assert not any(fn.name == "tick" for fn in drawing), "it does not wait in turn, so it may not draw"
-    inputs = {box._id for box in view.form.inputs}
-    (plan,) = [fn for fn in page.demo.fns.values() if inputs & {block for block, _ in fn.targets}]
-    assert inputs <= {block for block, _ in plan.targets}
+    inputs = {box._id: name for name, box in view.form.controls.items()}
+    input_events = {(block, "input") for block in inputs}
+    planned = [fn for fn in page.demo.fns.values() if input_events & set(fn.targets)]
+    told = [inputs[block] for fn in planned for block, event in fn.targets if event == "input"]
+    assert sorted(told) == sorted(view.form.names), "each setting has one handler"
+    assert {fn.name for fn in planned} == {"show_plan", "choose_goal_or_depth"}
+    assert {fn.concurrency_id for fn in planned} == {"redraw-model"}
 
 
 def test_opening_the_page_wakes_few_handlers(page: Page) -> None:

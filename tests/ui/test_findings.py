@@ -15,6 +15,7 @@ from studio.ui.app import Page
 from studio.ui.studio import Studio
 from studio.ui.tabs import data
 from studio.ui.workbench import findings, versions
+from tests.ui.conftest import in_the_end
 from tests.ui.test_data_tab import put, value
 from tests.ui.test_workbench import press
 
@@ -27,7 +28,7 @@ def view(page: Page) -> data.View:
 
 
 def begin(studio: Studio, page: Page, view: data.View, name: str = "mail.csv") -> str:
-    return data.take_file(studio, view, page.shell, put(studio, MAIL, name), "starter", False)[view.draft_id]
+    return in_the_end(data.take_file(studio, view, page.shell, put(studio, MAIL, name), "starter", False))[view.draft_id]
 
 
 class Slow:

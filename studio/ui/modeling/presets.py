@@ -17,12 +17,15 @@ from studio.presets import MAX_BYTES, Preset, Presets, back_to_default, differen
 from studio.ui import pieces
 from studio.ui import words_model as words
 from studio.ui.form import Form
-from studio.ui.guard import Wiring, components
+from studio.ui.guard import Wiring, any_of, components, in_turn
 from studio.ui.modeling.differing import DIFFERENCES_JS, listed, title
 from studio.workspace import slug
 
 if TYPE_CHECKING:
     from studio.ui.studio import Studio
+
+
+FOLLOWED = ("goal", "depth")  # settings that bring others along
 
 
 @dataclass(frozen=True)
@@ -96,8 +99,7 @@ def connect(studio: Studio, view: View, shell: Any, form: Form) -> list[Any]:
     quiet = {"keep_notice": True, "trigger_mode": "always_last", "queue": False}
     # typing and setting alike: both change what differs
     on(partial(gr.on, [box.change for box in values]), show, values, **quiet)
-    for trigger in (shell.panes["model"].select, shell.model_id.change, shell.run_id.change):
-        on(trigger, refresh, [view.own, view.run, *values], keep_notice=True)
+    on(shell.panes["model"].select, refresh, [view.own, view.run, *values], keep_notice=True)
     on(view.save.click, save, [view.name, *values])
     on(view.rename.click, rename, [view.own, view.name])
     on(view.upload.upload, bring, [view.upload])
@@ -107,7 +109,7 @@ def connect(studio: Studio, view: View, shell: Any, form: Form) -> list[Any]:
     made = on(view.export.click, export, [view.own], show_progress_on=view.export)
     made.success(None, None, None, js=pieces.press_js("preset-file"), show_progress="hidden")
     return [
-        *(on(form.controls[name].input, choose_goal_or_depth, values, keep_notice=True) for name in ("goal", "depth")),
+        on(any_of(*(form.controls[name].input for name in FOLLOWED)), choose_goal_or_depth, values, **in_turn("model")),
         on(view.listed.select, set_back, values, event=True),
         on(view.all_back.click, set_all_back, values),
         on(view.own.input, use, [view.own, *values]),

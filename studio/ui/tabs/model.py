@@ -131,7 +131,8 @@ def connect(studio: Studio, view: View, shell: Any) -> None:
         planned(listed.select, choose_model, chosen, event=True)
     away = {"concurrency_id": "hub", "concurrency_limit": 4}  # the Hub takes seconds
     on(view.more.found.select, choose_found, chosen, event=True, show_progress_on=view.more.found, **away)
-    planned(any_of(*(trigger for box in view.form.inputs for trigger in altering(box))), show_plan, chosen)
+    alone = [box for name, box in view.form.controls.items() if name not in presets.FOLLOWED]
+    planned(any_of(*(trigger for box in alone for trigger in altering(box))), show_plan, chosen)
     for trigger in (view.add.click, view.folder.submit):
         planned(trigger, add_model, [view.folder, *chosen], show_progress_on=view.models)
     more.connect(on, view, shell, chosen)

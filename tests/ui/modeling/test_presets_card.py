@@ -8,7 +8,6 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import gradio as gr
 import pytest
 
 from studio.errors import NotFound, StudioError
@@ -22,19 +21,10 @@ from tests.ui.run_folders import make_run
 from tests.ui.test_data_tab import value
 
 
-@pytest.fixture(scope="module")
-def mounted(page: Page, tmp_path_factory: pytest.TempPathFactory) -> tuple[card.View, list[Any]]:
-    """The card laid out and wired beside the Model tab's controls, and the events that set settings."""
-    form = page.views["model"].form
-    with page.demo, gr.Column():
-        view = card.build()
-        events = card.connect(Studio.open(tmp_path_factory.mktemp("wired")), view, page.shell, form)
-    return replace(view, form=form), events
-
-
 @pytest.fixture
-def view(mounted: tuple[card.View, list[Any]]) -> card.View:
-    return mounted[0]
+def view(page: Page) -> card.View:
+    """The Model tab's card, with the tab's controls as connect() gives it."""
+    return replace(page.views["model"].presets, form=page.views["model"].form)
 
 
 @pytest.fixture
@@ -58,14 +48,14 @@ def press(name: str) -> SimpleNamespace:
     return SimpleNamespace(setting=name)
 
 
-def test_handlers_change_their_own_parts_and_the_controls_alone(mounted: tuple[card.View, list[Any]], page: Page) -> None:
-    view, events = mounted
+def test_handlers_change_their_own_parts_and_the_controls_alone(view: card.View, page: Page) -> None:
     own = set(components(view))
     assert set(view.form.inputs) <= own
-    assert len(events) == 6
     for box in (view.own, view.run, view.name):
         assert box.label
     assert own & set(components(page.shell)) == set()
+    mine = [fn for fn in page.demo.fns.values() if fn.fn is not None and view.told in fn.outputs and len(fn.outputs) < 60]
+    assert mine and all(set(fn.outputs) <= own for fn in mine)
 
 
 def test_what_differs_is_told_and_goes_back(studio: Studio, page: Page, view: card.View, values: list[Any]) -> None:
