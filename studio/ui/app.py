@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -13,7 +12,7 @@ from studio.errors import StudioError
 from studio.models.hardware import hardware
 from studio.records import RunStatus
 from studio.ui import pieces, words
-from studio.ui.guard import Wiring, in_turn
+from studio.ui.guard import Wiring, components, in_turn
 from studio.ui.pulse import heartbeat
 from studio.ui.studio import Studio
 from studio.ui.tabs import chat, data, library, model, train
@@ -21,7 +20,7 @@ from studio.ui.telling import percent
 
 TABS = {"data": data, "model": model, "train": train, "chat": chat, "library": library}
 # Opening a tab refreshes it. These show an id that can change while they are open.
-SHOWN_WHILE_OPEN = {"data": ("dataset_id",), "train": ("run_id",), "chat": ("run_id",)}
+SHOWN_WHILE_OPEN = {"data": "dataset_id", "train": "run_id", "chat": "run_id"}
 ADVANCED_JS = "(value) => { window.studio.advanced(value === 'Advanced'); }"
 REMEMBERED_JS = "() => window.studio.remembered()"
 
@@ -63,7 +62,8 @@ def assemble(studio: Studio) -> Page:
     """Lay the page out, then wire it.
 
     Each tab module has `build() -> View`, `connect(studio, view, shell)` and `refresh(studio, view, shell, dataset_id,
-    model_id, run_id)`, which is called when the page opens, when its tab is opened, and see SHOWN_WHILE_OPEN.
+    model_id, run_id)`, which is called when its tab is opened, and see SHOWN_WHILE_OPEN. A tab without `refresh` draws itself.
+    Each event costs the browser, for every input it ever had, a walk through the page, also in tabs that nobody sees.
     """
     with gr.Blocks(title=words.TITLE, analytics_enabled=False, delete_cache=(3600, 6 * 3600), fill_width=True) as demo:
         with gr.Row(elem_classes="top"):
@@ -105,19 +105,21 @@ def connect(demo: gr.Blocks, studio: Studio, shell: Shell, views: dict[str, Any]
     ids = [shell.dataset_id, shell.model_id, shell.run_id]
     demo.load(None, None, [shell.advanced], js=REMEMBERED_JS, show_progress="hidden")
     shell.advanced.change(None, [shell.advanced], None, js=ADVANCED_JS, show_progress="hidden", api_visibility="private")
-    on(demo.load, choose_current, outputs=ids)  # changes dataset_id at least, from "" to an id or None, so every tab refreshes
+    on(demo.load, choose_current, outputs=ids)  # changes dataset_id at least, from "" to an id or None, so the Data tab refreshes
     marked = [*shell.panes.values(), shell.labels]
     for trigger in (shell.pulse.beat_tabs, shell.dataset_id.change, shell.run_id.change):
         # always_last, here and in the tabs: a beat during a slow look must not be lost, or what that look saw would stay
         quick = {"queue": False, "keep_notice": True, "trigger_mode": "always_last"}
         on(trigger, tick, [*ids, shell.labels], outputs=marked, **quick)
-    any_id = partial(gr.on, [chosen.change for chosen in ids])
     for key, module in TABS.items():
         tab = Wiring(studio, views[key], shell)
         about = {"keep_notice": True, **in_turn(key)}
         known = [*ids, *getattr(views[key], "chosen", ())]
-        tab(any_id, module.refresh, known, trigger_mode="always_last", **about)
-        tab(shell.panes[key].select, module.refresh, known, **about)
+        shown = [*components(views[key]), *ids]
+        if refresh := getattr(module, "refresh", None):
+            tab(shell.panes[key].select, refresh, known, outputs=shown, **about)
+        if name := SHOWN_WHILE_OPEN.get(key):
+            tab(getattr(shell, name).change, refresh, known, outputs=shown, trigger_mode="always_last", **about)
         module.connect(studio, views[key], shell)
 
 

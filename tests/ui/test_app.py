@@ -179,3 +179,15 @@ def test_every_setting_is_planned_by_one_handler_and_drawn_in_turn(page: Page) -
     inputs = {box._id for box in view.form.inputs}
     (plan,) = [fn for fn in page.demo.fns.values() if inputs & {block for block, _ in fn.targets}]
     assert inputs <= {block for block, _ in plan.targets}
+
+
+def test_opening_the_page_wakes_few_handlers(page: Page) -> None:
+    """Each event makes the browser walk through the page for every input it ever had: the form's are left for its own tab."""
+    shell, data = page.shell, page.views["data"]
+    states = [shell.dataset_id, shell.model_id, shell.run_id, data.changed]
+    at_opening = {(state._id, "change") for state in states} | {(shell.panes["data"]._id, "select")}
+    at_opening |= {(shell.pulse._id, beat) for beat in BEATS} | {(page.demo._id, "load")}
+    woken = [fn for fn in page.demo.fns.values() if fn.fn is not None and set(fn.targets) & at_opening]
+    assert 10 < len(woken) <= 18
+    form = set(page.views["model"].form.inputs)
+    assert [fn.name for fn in woken if form & set(fn.inputs)] == []

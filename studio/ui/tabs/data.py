@@ -15,7 +15,7 @@ from studio.errors import StudioError
 from studio.samples import save_sample
 from studio.ui import data_layout, pieces, words
 from studio.ui.data_parts import show_dataset, show_draft, show_row, show_start
-from studio.ui.guard import Wiring, in_turn, told
+from studio.ui.guard import Wiring, components, in_turn, told
 from studio.ui.studio import Studio
 from studio.ui.workbench import findings, hub, origin, proposals, table, versions
 
@@ -132,6 +132,9 @@ def connect(studio: Studio, view: View, shell: Any) -> None:
     on(view.next.click, save, [view.draft_id, shell.dataset_id, view.name], show_progress_on=view.next_note)
     for card in (hub, proposals, findings, table, origin, versions):
         card.connect(on, view, shell)
+    cards = components((view.table, view.origin, view.versions))
+    how = [view.table.search, view.table.sort, view.table.only, view.table.start]
+    on(view.changed.change, show_cards, [view.draft_id, shell.dataset_id, *how], outputs=cards, keep_notice=True)
 
 
 # ---- what is shown
@@ -149,6 +152,15 @@ def refresh(studio: Studio, view: View, shell: Any, dataset_id: str | None, mode
         except StudioError:
             studio.drafts.delete(draft_id)  # it can no longer be read; its file is with its owner
     return show_start(studio, view)
+
+
+def show_cards(studio: Studio, view: View, shell: Any, draft_id: Any, dataset_id: Any, *how: Any) -> dict[Any, Any]:
+    """The cards that show what is there, in one answer: each answer of its own costs the page a walk through all it has."""
+    return {
+        **table.show_again(studio, view, shell, draft_id, dataset_id, *how),
+        **origin.show(studio, view, shell, draft_id, dataset_id),
+        **versions.show(studio, view, shell, draft_id, dataset_id),
+    }
 
 
 # ---- handlers

@@ -116,8 +116,9 @@ def connect(studio: Studio, view: View, shell: Any) -> None:
     on = Wiring(studio, view, shell)
     planned = partial(on, **in_turn("model"))
     chosen = [shell.dataset_id, shell.model_id, *view.form.inputs]
-    changed = planned(shell.dataset_id.change, new_data, [shell.dataset_id], keep_notice=True)
-    for trigger in (changed.then, shell.model_id.change, shell.panes["model"].select, view.stale.stale):
+    news = {"outputs": [view.name, view.form.controls["goal"], view.preview, view.stale], "keep_notice": True}
+    planned(shell.dataset_id.change, new_data, [shell.dataset_id], **news)
+    for trigger in (shell.panes["model"].select, view.stale.stale):
         planned(trigger, redraw, chosen, keep_notice=True)
     planned(view.models.select, choose_model, [*chosen], event=True)
     planned(any_of(*(trigger for box in view.form.inputs for trigger in altering(box))), show_plan, chosen)
@@ -126,7 +127,7 @@ def connect(studio: Studio, view: View, shell: Any) -> None:
     on(view.fetch_again.click, fetch_again, [shell.model_id])
     on(view.next.click, go_on, [*chosen, view.earlier, view.name])
     for trigger in (shell.panes["model"].select, shell.model_id.change):
-        on(trigger, offer_earlier, [shell.model_id, view.earlier], keep_notice=True)
+        on(trigger, offer_earlier, [shell.model_id, view.earlier], outputs=[view.earlier], keep_notice=True)
     quick = {"outputs": [view.fetch, view.fetch_again, view.state, view.stale], "queue": False, "keep_notice": True}
     on(shell.pulse.beat_model, tick, [view.state, shell.dataset_id, shell.model_id], trigger_mode="always_last", **quick)
 
@@ -139,17 +140,18 @@ def altering(box: Any) -> list[Any]:
 # ---- what is shown
 
 
-def refresh(studio: Studio, view: View, shell: Any, dataset_id: str | None, model_id: str, run_id: str | None) -> dict[Any, Any]:
-    """Nothing: the plan needs the settings as they are on the page, so it is drawn by `redraw`."""
-    return {}
-
-
 def new_data(studio: Studio, view: View, shell: Any, dataset_id: Any) -> dict[Any, Any]:
     """Other examples were chosen: their goal becomes the run's, and their name, where the person writes none."""
     record = data_of(studio, dataset_id)
     if record is None:
-        return {view.preview: pieces.show(plan.nothing_yet()), view.name: gr.update(placeholder="")}
-    return {view.name: gr.update(placeholder=record.name), view.form.controls["goal"]: gr.update(value=record.goal)}
+        return {view.preview: pieces.show(plan.nothing_yet()), view.name: gr.update(placeholder=""), **stale(view, dataset_id)}
+    goal = {view.form.controls["goal"]: gr.update(value=record.goal)}
+    return {view.name: gr.update(placeholder=record.name), **goal, **stale(view, dataset_id)}
+
+
+def stale(view: View, reason: Any) -> dict[Any, Any]:
+    """The plan is to be drawn anew, once for each `reason`. Only where the tab was opened before: opening it draws the plan."""
+    return {view.stale: pieces.show(Markup("<!-- {} -->").format(reason))}
 
 
 def data_of(studio: Studio, dataset_id: Any) -> Dataset | None:
@@ -300,7 +302,7 @@ def tick(studio: Studio, view: View, shell: Any, state: Any, dataset_id: Any, mo
         changes[view.fetch] = pieces.show(told(trouble))
     changes[view.fetch_again] = gr.update(visible=bool(trouble) and not on_its_way)
     if not str(state or "").startswith(f"{plan_of}|"):
-        changes[view.stale] = pieces.show(Markup("<!-- {} -->").format(plan_of))
+        changes |= stale(view, plan_of)
     return changes
 
 

@@ -62,7 +62,6 @@ def connect(on: Any, view: View, shell: Any) -> None:
     """Wiring only."""
     data = [view.draft_id, shell.dataset_id]
     here = {"outputs": components(view.origin)}
-    on(view.changed.change, show, data, trigger_mode="always_last", keep_notice=True, **here)
     on(view.origin.keep.click, keep, [*data, *view.origin.boxes.values()], **here)
 
 

@@ -132,7 +132,6 @@ def connect(on: Any, view: View, shell: Any) -> None:
     data = [view.draft_id, shell.dataset_id]
     how = [own.search, own.sort, own.only, own.start]
     here = {"outputs": components(own)}  # the fewer outputs, the less the page has to look through
-    on(view.changed.change, show_again, [*data, *how], trigger_mode="always_last", keep_notice=True, **here)
     for trigger in (own.search.input, own.sort.input):
         on(trigger, show_first, [*data, own.search, own.sort, own.only], trigger_mode="always_last", **here)
     on(own.everything.click, show_everything, data, **here)

@@ -76,7 +76,6 @@ def connect(on: Any, view: View, shell: Any) -> None:
     """Wiring only."""
     own = view.versions
     here = {"outputs": components(own)}
-    on(view.changed.change, show, [view.draft_id, shell.dataset_id], trigger_mode="always_last", keep_notice=True, **here)
     on(own.other.input, compare, [shell.dataset_id, own.other], show_progress_on=own.difference, **here)
     on(own.restore.click, restore, [own.other])
     made = on(own.make.click, make_file, [shell.dataset_id, own.kind], show_progress_on=own.make, **here)
