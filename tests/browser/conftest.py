@@ -72,13 +72,22 @@ def start(workspace: Path, *arguments: str, offline: bool = True) -> App:
     raise AssertionError(f"the app did not start: {output.read_text(encoding='utf-8')}")
 
 
-@pytest.fixture
-def app(tmp_path: Path) -> Iterator[App]:
-    """An app of its own for one test, in an empty workspace."""
-    running = start(tmp_path / "workspace")
+@pytest.fixture(scope="session")
+def one_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    """The app that tests share: starting one takes longer than most tests. It must end well after all of them."""
+    running = start(tmp_path_factory.mktemp("app") / "workspace")
     yield running
-    if running.process.poll() is None:
-        running.stop()
+    assert running.stop() == 0
+
+
+@pytest.fixture
+def app(one_app: App) -> Iterator[App]:
+    """The shared app with nothing in its workspace. Tests that stop it, or need a workspace of their own, start another."""
+    assert one_app.process.poll() is None, "a test before this one ended the app"
+    yield one_app
+    for what in ("runs/*", "datasets/*", "cache/draft-*"):
+        for folder in one_app.workspace.glob(what):
+            shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="session")

@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import App, begin, faults, reload, sideways, start
+from tests.browser.conftest import App, begin, faults, reload, sideways
 
 pytestmark = pytest.mark.browser
 
 NASTY = '"<img src=x onerror=alert(1)> {{value}} ${alert(2)}";"<script>alert(3)</script> [x](javascript:alert(4))"'
 ROWS = f"customer_question;our_reply\n{NASTY}\n" + "".join(f"Question {n}?;Answer {n}.\n" for n in range(1, 13)) + "Nothing?;\n"
-
-
-@pytest.fixture(scope="module")
-def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
-    """One app for all tests of this file."""
-    running = start(tmp_path_factory.mktemp("data") / "workspace")
-    yield running
-    assert running.stop() == 0
 
 
 @pytest.fixture
@@ -115,4 +106,5 @@ def test_a_phone_in_light_and_dark(app: App, visit, file: Path, dark: bool) -> N
     assert (faults(page), sideways(page)) == ([], 0)
     page.locator("input[type=file]").first.set_input_files(file)
     page.get_by_text("14 rows read").wait_for()
+    expect(page.get_by_role("button", name="More rows")).to_be_enabled()  # else its colour changes while it is looked at
     assert (faults(page), sideways(page)) == ([], 0)

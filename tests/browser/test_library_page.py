@@ -3,25 +3,16 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import expect
 
 from studio.ui.studio import Studio
-from tests.browser.conftest import App, faults, sideways, start, tab
+from tests.browser.conftest import App, faults, sideways, tab
 from tests.ui.run_folders import make_run
 
 pytestmark = pytest.mark.browser
 expect.set_options(timeout=90_000)
-
-
-@pytest.fixture(scope="module")
-def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
-    """One app for both tests."""
-    running = start(tmp_path_factory.mktemp("library") / "workspace")
-    yield running
-    assert running.stop() == 0
 
 
 def test_looking_after_runs(app: App, visit, tmp_path) -> None:

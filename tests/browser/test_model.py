@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from studio.samples import save_sample
 from studio.workspace import Workspace
-from tests.browser.conftest import App, faults, sideways, start, tab
+from tests.browser.conftest import App, faults, sideways, tab
 
 pytestmark = pytest.mark.browser
 
 
-@pytest.fixture(scope="module")
-def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
-    """An app whose workspace has a data set, and no starter model yet."""
-    workspace = tmp_path_factory.mktemp("model") / "workspace"
-    save_sample(Workspace(workspace), "bakery")
-    running = start(workspace)
-    yield running
-    assert running.stop() == 0
+@pytest.fixture(autouse=True)
+def bakery(app: App) -> None:
+    """The data set that the plans are made for."""
+    save_sample(Workspace(app.workspace), "bakery")
 
 
 def fact(page, name: str) -> str:
@@ -58,14 +52,14 @@ def test_all_faults_in_one_notice_and_then_none(app: App, visit) -> None:
     page.get_by_label("Learning rate").fill("7")
     page.get_by_label("Seed", exact=True).fill("-5")
     page.get_by_label("Weight decay").fill("3")
-    notice = page.locator("#pane-model [role=alert]")
-    page.wait_for_function("document.querySelectorAll('#pane-model [role=alert] li').length === 3")
+    notice = page.locator("#pane-model .notices [role=alert]")
+    page.wait_for_function("document.querySelectorAll('#pane-model .notices [role=alert] li').length === 3")
     page.get_by_role("button", name="Train now").click()
     assert "Learning rate" in notice.inner_text()
     assert list((app.workspace / "runs").iterdir()) == []
     for label, value in (("Learning rate", "0.0005"), ("Seed", "42"), ("Weight decay", "0")):
         page.get_by_label(label, exact=label == "Seed").fill(value)
-    page.wait_for_function("document.querySelectorAll('#pane-model [role=alert]').length === 0")
+    page.wait_for_function("document.querySelectorAll('#pane-model .notices [role=alert]').length === 0")
     assert (faults(page), sideways(page)) == ([], 0)
 
 
@@ -75,7 +69,7 @@ def test_a_folder_that_is_no_model(app: App, visit) -> None:
     page.get_by_text("Use a model from a folder on this computer").click()
     page.get_by_label("Folder of the model").fill("/etc")
     page.get_by_role("button", name="Add this model").click()
-    page.locator("#pane-model [role=alert]").wait_for()
+    page.locator("#pane-model .notices [role=alert]").wait_for()
     assert page.locator(".model").count() == 1
 
 

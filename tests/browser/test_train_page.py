@@ -9,28 +9,17 @@ import pytest
 from playwright.sync_api import expect
 
 from studio.ui.studio import Studio
-from tests.browser.conftest import App, faults, sideways, start, tab
+from tests.browser.conftest import App, faults, sideways, tab
 from tests.ui.run_folders import make_run
 
 pytestmark = pytest.mark.browser
 expect.set_options(timeout=90_000)
 
 
-@pytest.fixture(scope="module")
-def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
-    """One app for all tests of this file."""
-    running = start(tmp_path_factory.mktemp("train") / "workspace")
-    yield running
-    assert running.stop() == 0
-
-
 @pytest.fixture
-def studio(app: App) -> Iterator[Studio]:
-    """The app's workspace, as another process sees it; without runs again afterwards."""
-    seen = Studio.open(app.workspace)
-    yield seen
-    for run_id in seen.runs.ids():
-        seen.runs.delete(run_id)
+def studio(app: App) -> Studio:
+    """The app's workspace, as another process sees it."""
+    return Studio.open(app.workspace)
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -144,8 +145,8 @@ def followed(
         if checkup.error:
             raise checkup.error
         if checkup.findings is not None:
-            kept = studio.checkups.kept(draft_id, dataset_id)
-            yield shown(view, checkup, kept, editable=bool(draft_id))
+            with contextlib.suppress(NotFound):  # it was saved or closed in this moment
+                yield shown(view, checkup, studio.checkups.kept(draft_id, dataset_id), editable=bool(draft_id))
             return checkup
 
 
