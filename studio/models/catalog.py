@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import re
-import subprocess
-import sys
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from studio.errors import NotFound, StudioError
 from studio.models.fetch import is_ready, registered_folder
-from studio.models.folder import ModelShape, check_model_folder, refused, shape_of
+from studio.models.folder import ModelShape, check_untrusted, refused, shape_of
 from studio.models.starter import STARTER, STARTER_CONFIG, STARTER_ID
 from studio.workspace import Workspace, display_name, read_json, sha256_file, slug, write_json
 
-TEMPLATE_SECONDS = 10.0  # for a template to render one short conversation in a child process
 LICENCE_LINE = re.compile(r"^license:\s*[\"']?([A-Za-z0-9.+_-]{1,40})", re.MULTILINE)
 
 
@@ -90,9 +87,7 @@ class ModelCatalog:
         if not folder.is_absolute():
             raise refused("The path does not begin at the top.", "Type the full path of a folder that holds config.json.")
         folder = folder.resolve()
-        facts = check_model_folder(folder)
-        if facts.has_chat_template:
-            check_template(folder)
+        facts = check_untrusted(folder)
         title = display_name(folder.name, "Local model")
         model_id = f"{slug(title)}-{hashlib.sha256(str(folder).encode()).hexdigest()[:6]}"
         with self.workspace.staged("models", model_id) as staging:
@@ -172,21 +167,3 @@ def _licence(folder: Path) -> str:
     except OSError:
         return ""
     return found.group(1) if found else ""
-
-
-def check_template(folder: Path) -> None:
-    """Render a stranger's chat template once in a child process with limits. Raises StudioError when that goes wrong."""
-    command = [sys.executable, "-m", "studio.models.template_probe", str(folder)]
-    try:
-        done = subprocess.run(
-            command,
-            cwd=Path(__file__).parents[2],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=TEMPLATE_SECONDS,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise refused("Its chat template does not come to an end.", "Pick another model.") from error
-    if done.returncode:
-        raise refused("Its chat template cannot be used safely.", "Pick another model.")
