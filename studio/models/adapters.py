@@ -8,7 +8,7 @@ from typing import Any
 from studio.errors import StudioError
 from studio.models.folder import read_settings
 from studio.models.load import quiet
-from studio.models.targets import attention_names
+from studio.models.targets import targets
 
 MAX_RANK = 4096
 ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
@@ -41,7 +41,7 @@ def add_adapter(  # noqa: PLR0913 - the contract's names, all by keyword
         r=r,
         lora_alpha=lora_alpha,
         lora_dropout=lora_dropout,
-        target_modules=attention_names(model) if target_modules == "attention" else target_modules,
+        **targets(model, target_modules, r=r, lora_alpha=lora_alpha, plain=not (use_dora or lora_dropout)),
         use_rslora=use_rslora,
         use_dora=use_dora,
         base_model_name_or_path=model.name_or_path,

@@ -15,6 +15,9 @@ from studio.models.hardware import compute_dtype as fastest_dtype
 from studio.models.hardware import device, hardware
 
 QUANTIZATIONS = ("none", "int8", "nf4")
+# Warnings of peft 0.21: about a name it uses itself, about ranks of expert weights, which it sets all the same, and about GPT-2's
+# layers, which it turns round by itself.
+MISTAKEN = (".*is_gradient_checkpointing", "The following .*_pattern keys did not match", "fan_in_fan_out is set to")
 UNPACKED_ROOM = 3  # times what unpacked weights take must be free, so that nobody else runs short
 
 
@@ -153,14 +156,15 @@ def base_label(folder: Path) -> str:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Without the libraries' progress bars, and without a warning about a name that peft 0.21 still uses."""
+    """Without the libraries' progress bars and without warnings that say nothing here, see `MISTAKEN`."""
     from transformers.utils import logging as transformers_logging  # noqa: PLC0415
 
     shown = transformers_logging.is_progress_bar_enabled()
     transformers_logging.disable_progress_bar()
     try:
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing", category=FutureWarning)
+            for message in MISTAKEN:
+                warnings.filterwarnings("ignore", message=message)
             yield
     finally:
         if shown:

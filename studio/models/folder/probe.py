@@ -76,7 +76,7 @@ def renders(source: str) -> bool:
         except FAULTS:
             text = ""
         lengths.append(len(text))
-    return 0 < lengths[0] and max(lengths) <= LONGEST
+    return lengths[0] > 0 and max(lengths) <= LONGEST
 
 
 def _refuse(message: Any = "") -> NoReturn:

@@ -141,5 +141,5 @@ def try_tokenizer(path: Path) -> None:
                 raise Unusable("it makes a long text of few tokens")
     except Unusable:
         raise
-    except Exception as error:  # noqa: BLE001 - the library raises plain Exception for whatever is wrong with a file
+    except Exception as error:
         raise Unusable(str(error)) from error
