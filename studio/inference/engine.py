@@ -18,6 +18,7 @@ from studio.inference.generate import context_of
 from studio.models import adapters, hardware, load
 from studio.models.catalog import ModelCatalog
 from studio.models.lease import DeviceLease, give_back_memory
+from studio.models.targets import teaches_experts
 from studio.runs import RunStore
 from studio.workspace import Workspace
 
@@ -107,10 +108,11 @@ class ChatEngine:
             self._loaded = None
             if before and before.base_key == base_key:
                 base, tokenizer = before.model.unload(), before.tokenizer
+                load.give_template(tokenizer, folder, config.model.chat_template, adapter=adapter)
             else:
                 before = None
                 give_back_memory()
-                tokenizer = load.load_tokenizer(folder)
+                tokenizer = load.load_tokenizer(folder, config.model.chat_template, adapter=adapter)
                 base = load.load_base(folder, config.model.quantization, compute_dtype=_usable_dtype(status.compute_dtype))
                 if load.room_to_unpack(base):
                     load.unpack(base)
@@ -197,9 +199,10 @@ class ChatEngine:
                     "Start over, or ask in fewer words.",
                 )
             answers = {side: Answer() for side in sides}
-            # int8 picks its exact columns by looking at the whole batch, and DoRA cannot be mixed: there the base would
-            # not be answering alone
+            # int8 picks its exact columns by looking at the whole batch, and DoRA and adapters on experts cannot be mixed:
+            # there the base would not be answering alone
             together = loaded.config.model.quantization != "int8" and not loaded.config.adapter.use_dora
+            together = together and not teaches_experts(loaded.model)
 
             def cut() -> bool:
                 return cancel.is_set() or self._closing.is_set() or self._loaded is not loaded

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from studio.errors import StudioError
-from studio.models.folder import check_model_folder, read_settings
+from studio.models.chat_templates import template_for
+from studio.models.folder import check_model_folder, own_template, read_settings
 from studio.models.hardware import compute_dtype as fastest_dtype
 from studio.models.hardware import device, hardware
 
@@ -21,14 +22,36 @@ MISTAKEN = (".*is_gradient_checkpointing", "The following .*_pattern keys did no
 UNPACKED_ROOM = 3  # times what unpacked weights take must be free, so that nobody else runs short
 
 
-def load_tokenizer(folder: Path) -> Any:
-    """The tokenizer of a model folder; a missing pad token becomes the end token. Asks no network."""
+def load_tokenizer(folder: Path, chat_template: str = "own", *, adapter: Path | None = None) -> Any:
+    """The tokenizer of a model folder, with the one chat template to use. Asks no network.
+
+    A missing pad token becomes the end token.
+
+    Args:
+        chat_template: "own", "chatml" or "plain", see `chat_templates`.
+        adapter: The folder of an adapter that is to be used; the template it was learned with comes before any other.
+    Raises:
+        StudioError: The tokenizer cannot be read, or there is no such template.
+    """
     from transformers import AutoTokenizer  # noqa: PLC0415
 
-    tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
+    except (ValueError, OSError, ImportError, KeyError, TypeError) as error:
+        why = "Its tokenizer has a form this app cannot read."
+        raise StudioError("This model cannot be used.", why, "Pick a copy with another tokenizer.json.") from error
+    if not tokenizer.is_fast:
+        raise StudioError("This model cannot be used.", "Its tokenizer is not tokenizer.json.", "Pick another model.")
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token or tokenizer.convert_ids_to_tokens(0)
+    give_template(tokenizer, folder, chat_template, adapter=adapter)
     return tokenizer
+
+
+def give_template(tokenizer: Any, folder: Path, chat_template: str, *, adapter: Path | None = None) -> None:
+    """Put the chat template of `load_tokenizer`'s arguments in the place of the tokenizer's. Raises StudioError."""
+    kept = own_template(adapter) if adapter else ""
+    tokenizer.chat_template = kept or template_for(tokenizer, chat_template, own_template(folder))
 
 
 def load_base(folder: Path, quantization: str, *, compute_dtype: str | None = None) -> Any:

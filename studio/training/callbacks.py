@@ -40,6 +40,7 @@ class Recorder:
         self.checks: set[int] = set()
         self.sampler: Sampler | None = None
         self.model: Any = None
+        self.chat_template = ""
 
     def update(self, *, now: bool = True, **changes: Any) -> None:
         """Change the status; `now` writes it at once."""
@@ -92,7 +93,7 @@ class Recorder:
         if result.step == 0:
             changes["base_validation_loss"] = result.validation_loss
         if best:
-            save_adapter(self.runs.folder(self.run_id) / "adapter", self.model)
+            save_adapter(self.runs.folder(self.run_id) / "adapter", self.model, self.chat_template)
             changes |= {
                 "best_step": progress.best_step,
                 "best_validation_loss": progress.best_validation_loss,

@@ -129,11 +129,15 @@ def prune(folder: Path, *, keep: int = KEPT, spare: Sequence[Path] = ()) -> None
         shutil.rmtree(path, ignore_errors=True)
 
 
-def save_adapter(folder: Path, model: Any) -> None:
-    """Write the adapter as plain PEFT files. The first time the folder appears whole; later only the weights are replaced."""
+def save_adapter(folder: Path, model: Any, chat_template: str) -> None:
+    """Write the adapter as plain PEFT files, and beside it the chat template it was learned with.
+
+    The first time the folder appears whole; later its files are replaced one by one.
+    """
     staging = folder.with_name(f".staging-adapter-{secrets.token_hex(3)}")
     try:
         adapters.save_adapter(model, staging)
+        (staging / "chat_template.jinja").write_text(chat_template, encoding="utf-8")
         sync_tree(staging)
         if folder.exists():
             for path in staging.iterdir():

@@ -66,7 +66,7 @@ def train_on_device(
     folder = ranks.agree(folder)
     dtype = ranks.agree(recorder.status.compute_dtype or hardware.compute_dtype())
     recorder.update(phase="tokenising", detail="Reading your examples and loading the model.")
-    tokenizer = load.load_tokenizer(folder)
+    tokenizer = load.load_tokenizer(folder, config.model.chat_template)
     with ThreadPoolExecutor(1, "load", initializer=ranks.take_device) as beside:
         loading = beside.submit(_model, config, folder, dtype)
         train, validation = (_encoded(runs, config, tokenizer, split) for split in ("train", "validation"))
@@ -100,7 +100,7 @@ def train_on_device(
         adapters.load_adapter(model, start)
     recorder.sampler = Sampler(model, tokenizer, _prompts(runs, config), config.data.system_prompt, stop)
     recorder.pace = _pace(ModelCatalog(runs.workspace).get(config.model.base_model).shape, config, train)
-    recorder.model = model
+    recorder.model, recorder.chat_template = model, tokenizer.chat_template
     AcceleratorState._reset_state()  # a process keeps the first run's precision and refuses another; one run trains at a time
     accelerator = Accelerator(cpu=not torch.cuda.is_available(), mixed_precision="bf16" if dtype == "bfloat16" else "no")
     step, reason = choose_step(

@@ -3,6 +3,7 @@
 from studio.models.folder.check import ModelFacts, check_model_folder, check_untrusted
 from studio.models.folder.settings import read_settings, refused
 from studio.models.folder.shape import MODEL_TYPES, ModelShape, shape_of
+from studio.models.folder.template import own_template
 
 __all__ = [
     "MODEL_TYPES",
@@ -10,6 +11,7 @@ __all__ = [
     "ModelShape",
     "check_model_folder",
     "check_untrusted",
+    "own_template",
     "read_settings",
     "refused",
     "shape_of",
