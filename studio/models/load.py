@@ -11,7 +11,7 @@ from typing import Any
 
 from studio.errors import StudioError
 from studio.models.chat_templates import template_for
-from studio.models.folder import check_model_folder, own_template, read_settings
+from studio.models.folder import check_model_folder, own_template, read_settings, refused
 from studio.models.hardware import compute_dtype as fastest_dtype
 from studio.models.hardware import device, hardware
 
@@ -77,7 +77,7 @@ def load_base(folder: Path, quantization: str, *, compute_dtype: str | None = No
     config = AutoConfig.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
     family = AutoModelForCausalLM._model_mapping[type(config)]
     with quiet():
-        model = AutoModelForCausalLM.from_pretrained(
+        model, report = AutoModelForCausalLM.from_pretrained(
             str(folder),
             config=config,
             dtype=dtype,
@@ -87,7 +87,11 @@ def load_base(folder: Path, quantization: str, *, compute_dtype: str | None = No
             use_safetensors=True,
             local_files_only=True,
             trust_remote_code=False,
+            ignore_mismatched_sizes=True,  # told below, as missing ones are: both would be filled with random numbers
+            output_loading_info=True,
         )
+    if astray := sorted(report["missing_keys"]) or sorted(item[0] for item in report["mismatched_keys"]):
+        raise refused(f"Its weights do not fit its config.json: {astray[0][:80]}.", "Download the model again.")
     _keep_plain_forward(model)
     # peft copies this into adapters, which must not carry this computer's paths
     model.name_or_path = model.config._name_or_path = base_label(folder)
