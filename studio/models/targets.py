@@ -46,14 +46,23 @@ def inspect(model: Any, choice: str = "all-linear", *, plain: bool = True) -> In
             "The adapter was not made.", "This model names no attention layers this app can find.", "Choose “All layers”."
         )
     stacked = experts(model)
-    notes = []
-    if stacked and any("bit" in type(layer).__name__ for layer in layers.values()):
-        notes.append(UNPACKED_EXPERTS)
+    quantized = any("bit" in type(layer).__name__ for layer in layers.values())  # Linear4bit, Linear8bitLt
+    notes = expert_notes(quantized=quantized, choice=choice, plain=plain) if stacked else ()
     taught = stacked if choice == "all-linear" and plain else {}
-    if stacked and choice == "all-linear":
-        notes.append(TAUGHT_EXPERTS if plain else UNTAUGHT_EXPERTS)
     others = {name for name, _ in model.named_modules()} - wanted
-    return Inspection(endings(wanted, others), tuple(sorted({".".join(name.split(".")[-2:]) for name in taught})), tuple(notes))
+    return Inspection(endings(wanted, others), tuple(sorted({".".join(name.split(".")[-2:]) for name in taught})), notes)
+
+
+def expert_notes(*, quantized: bool, choice: str, plain: bool) -> tuple[str, ...]:
+    """What to say of a mixture of experts (a `ModelShape` with several) before it is loaded. Arguments as for `inspect`.
+
+    Args:
+        quantized: Whether the rest of the model is held in 4 or 8 bit.
+    """
+    notes = (UNPACKED_EXPERTS,) if quantized else ()
+    if choice == "all-linear":
+        return (*notes, TAUGHT_EXPERTS if plain else UNTAUGHT_EXPERTS)
+    return notes
 
 
 def targets(model: Any, choice: str, *, r: int, lora_alpha: int, plain: bool) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from studio.config import RunConfig
 from studio.data.token_cache import TokenRows, encode_cached
 from studio.datasets import DatasetStore
 from studio.errors import Stopped, StudioError
-from studio.models import adapters, hardware, load
+from studio.models import adapters, hardware, load, targets
 from studio.models.catalog import ModelCatalog
 from studio.models.folder import ModelShape
 from studio.models.memory import adapter_parameters, body_operations, head_operations
@@ -92,9 +92,11 @@ def train_on_device(
             validation_rows=len(validation),
             left_out=len(missed),
         )
-        model = loading.result()
+        model, notes = loading.result()
     if ranks.agree(stop()):
         raise Stopped
+    for note in notes if ranks.first else ():
+        runs.event(run_id, "model", note)
     torch.manual_seed(training.seed)
     if start := runs.start_adapter(run_id):
         adapters.load_adapter(model, start)
@@ -154,10 +156,12 @@ def _list_left_out(runs: RunStore, run_id: str, missed: list[Any]) -> None:
         runs.event(run_id, "left out", f"{len(missed)} rows were left out; left_out.jsonl names each with its reason.")
 
 
-def _model(config: RunConfig, folder: Path, dtype: str) -> Any:
-    """The base with a new adapter."""
+def _model(config: RunConfig, folder: Path, dtype: str) -> tuple[Any, tuple[str, ...]]:
+    """The base with a new adapter, and what a person should know of where it sits."""
     base = load.load_base(folder, config.model.quantization, compute_dtype=dtype)
-    return adapters.add_adapter(base, **asdict(config.adapter), seed=config.training.seed)
+    plain = not (config.adapter.use_dora or config.adapter.lora_dropout)
+    notes = targets.inspect(base, config.adapter.target_modules, plain=plain).notes
+    return adapters.add_adapter(base, **asdict(config.adapter), seed=config.training.seed), notes
 
 
 def _recipe(config: RunConfig, model: Any) -> Recipe:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,14 +12,21 @@ import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 
+from studio.errors import StudioError
 from studio.inference.generate import answer_all
 from studio.models import adapters, load
+from studio.models.catalog import ModelCatalog
 from studio.models.folder import MODEL_TYPES, check_model_folder
 from studio.models.targets import TAUGHT_EXPERTS, UNPACKED_EXPERTS, UNTAUGHT_EXPERTS, inspect, teaches_experts
+from studio.runs import RunStore
 from studio.training.fused.step import choose_step
+from studio.training.job import train_run
 from studio.training.plan import learned_tokens
 from studio.training.step import PaddedStep
+from studio.workspace import Workspace
 from tests.conftest import tiny_tokenizer
+from tests.inference.test_engine import engine_of, make_run
+from tests.training.conftest import tiny_run
 from tests.training.tiny import far, gradients, rows_of
 
 QKVO = {"q_proj", "k_proj", "v_proj", "o_proj"}
@@ -221,3 +229,42 @@ def test_experts_learn_their_share_of_the_rank(family: str, folder_of: Any) -> N
 
 def test_nothing_is_said_of_models_without_experts(folder_of: Any) -> None:
     assert inspect(base(folder_of("llama"), "nf4")).notes == ()
+
+
+@pytest.mark.slow
+def test_a_mixture_answers_on_both_sides(folder_of: Any, workspace: Workspace) -> None:
+    """Adapters on experts cannot be mixed in one batch, so the sides answer one after the other."""
+    folder = folder_of("qwen3_moe")
+    run_id = make_run(workspace, base=ModelCatalog(workspace).register_local(str(folder)).id, strength=0.3)
+    engine = engine_of(workspace)
+    engine.open(run_id)
+    found = list(engine.stream(ASKED[0], sides=("base", "tuned"), max_new_tokens=8))[-1]
+    engine.close()
+    assert found["base"].text.strip() == answer_all(load.load_base(folder, "none"), tokenizer(), ASKED[:1], max_new_tokens=8)[0]
+    assert found["tuned"].text != found["base"].text
+    assert found["tuned"].done and found["tuned"].tokens
+
+
+@pytest.mark.slow
+def test_a_run_says_what_becomes_of_experts(folder_of: Any, workspace: Workspace) -> None:
+    config = tiny_run(workspace).replace(quantization="nf4", num_train_epochs=1, evaluations=1)
+    runs = RunStore(workspace)
+    run_id = runs.create(config.replace(base_model=ModelCatalog(workspace).register_local(str(folder_of("olmoe"))).id))
+    assert train_run(runs.folder(run_id)).state == "finished"
+    assert [item["text"] for item in runs.lines(run_id, "events") if item["kind"] == "model"] == [UNPACKED_EXPERTS, TAUGHT_EXPERTS]
+
+
+@pytest.mark.parametrize("broken", ["missing", "mismatched"])
+def test_weights_that_do_not_fit_the_config_are_refused(folder_of: Any, tmp_path: Path, broken: str) -> None:
+    """They would be filled with random numbers. A head that is not tied and not there is such a case."""
+    from safetensors.torch import load_file, save_file
+
+    folder = Path(shutil.copytree(folder_of("llama"), tmp_path / "model"))
+    weights = load_file(folder / "model.safetensors")
+    weights["lm_head.weight"] = weights["lm_head.weight"][:50].contiguous()
+    if broken == "missing":
+        del weights["lm_head.weight"]
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    check_model_folder(folder)
+    with pytest.raises(StudioError, match="lm_head"):
+        base(folder, "none")
