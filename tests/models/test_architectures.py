@@ -251,7 +251,8 @@ def test_a_run_says_what_becomes_of_experts(folder_of: Any, workspace: Workspace
     runs = RunStore(workspace)
     run_id = runs.create(config.replace(base_model=ModelCatalog(workspace).register_local(str(folder_of("olmoe"))).id))
     assert train_run(runs.folder(run_id)).state == "finished"
-    assert [item["text"] for item in runs.lines(run_id, "events") if item["kind"] == "model"] == [UNPACKED_EXPERTS, TAUGHT_EXPERTS]
+    said = [item["text"] for item in runs.lines(run_id, "events") if item["kind"] == "model"]
+    assert said == [UNPACKED_EXPERTS, TAUGHT_EXPERTS]
 
 
 @pytest.mark.parametrize("broken", ["missing", "mismatched"])

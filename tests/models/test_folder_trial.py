@@ -195,7 +195,20 @@ def test_expressions_of_published_tokenizers_pass(pattern: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "pattern", ["(a+)+", "(?:a*b?)*", r"((\w+)\s?)*", "(a{2,})+", "(a|b+)*c", "([ab]+)*", r"(?:x+x+)+y", "(a+){1,}"]
+    "pattern",
+    [
+        "(a+)+",
+        "(?:a*b?)*",
+        r"((\w+)\s?)*",
+        "(a{2,})+",
+        "(a|b+)*c",
+        "([ab]+)*",
+        r"(?:x+x+)+y",
+        "(a+){1,}",
+        "(a+){2}*",
+        "(a+)?*",
+        "(a+){9999}",
+    ],
 )
 def test_nested_repeats_are_risky(pattern: str) -> None:
     assert risky(pattern)

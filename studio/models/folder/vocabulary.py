@@ -91,12 +91,12 @@ def risky(pattern: str) -> bool:
         elif sign == ")" and len(repeats) > 1:
             closed = repeats.pop()
             repeats[-1] = repeats[-1] or closed
-        elif sign in "*+" or (sign == "{" and _endless(pattern[place:])):
-            if closed:
+        elif sign in "*+{":
+            endless, step = (True, 1) if sign != "{" else _counted(pattern[place:])
+            if endless and closed:
                 return True
-            repeats[-1] = True
-            step = pattern[place:].find("}") + 1 if sign == "{" else 1
-        else:
+            repeats[-1] = repeats[-1] or endless
+        elif sign != "?":  # what makes a repeat lazy or possible leaves it a repeat
             closed = False
         place += step
     return False
@@ -118,11 +118,14 @@ def _class_length(rest: str) -> int:
     return len(rest)
 
 
-def _endless(rest: str) -> bool:
-    """Whether `rest` begins with a counted repeat without a small end: {3,} or {1,9999}."""
-    inside, _, after = rest[1:].partition("}")
-    _, comma, most = inside.partition(",")
-    return bool(comma or inside.isdigit()) and rest[1:] != after and (not most.isdigit() or int(most) > MAX_STEPS)
+def _counted(rest: str) -> tuple[bool, int]:
+    """(whether it has no small end, its length) of a counted repeat such as {3,} or {1,9999}; (False, 1) for a mere brace."""
+    inside, brace, _ = rest[1:].partition("}")
+    least, comma, most = inside.partition(",")
+    limit = most if comma else least
+    if not brace or not (least + most).isdecimal():
+        return False, 1
+    return not limit or int(limit) > MAX_STEPS, len(inside) + 2
 
 
 def try_tokenizer(path: Path) -> None:
