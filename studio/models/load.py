@@ -16,6 +16,7 @@ from studio.models.hardware import compute_dtype as fastest_dtype
 from studio.models.hardware import device, hardware
 
 QUANTIZATIONS = ("none", "int8", "nf4")
+PACKED = ("Linear4bit", "Linear8bitLt")  # bitsandbytes' layers
 # Warnings of peft 0.21: about a name it uses itself, about ranks of expert weights, which it sets all the same, and about GPT-2's
 # layers, which it turns round by itself.
 MISTAKEN = (".*is_gradient_checkpointing", "The following .*_pattern keys did not match", "fan_in_fan_out is set to")
@@ -92,6 +93,9 @@ def load_base(folder: Path, quantization: str, *, compute_dtype: str | None = No
         )
     if astray := sorted(report["missing_keys"]) or sorted(item[0] for item in report["mismatched_keys"]):
         raise refused(f"Its weights do not fit its config.json: {astray[0][:80]}.", "Download the model again.")
+    if quantization != "none" and not any(type(module).__name__ in PACKED for module in model.modules()):
+        # Falcon's layers are of a class of its own, which transformers passes over without an error
+        raise refused("Its layers cannot be held in fewer digits.", "Choose “Off, 16 bit” as memory saving.")
     _keep_plain_forward(model)
     # peft copies this into adapters, which must not carry this computer's paths
     model.name_or_path = model.config._name_or_path = base_label(folder)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from studio.errors import StudioError
+from studio.models.load import PACKED
 
 CHOICES = ("all-linear", "attention")
 UNPACKED_EXPERTS = "The experts of this model stay in 16 or 32 bit: the library that saves memory cannot pack them."
@@ -46,7 +47,7 @@ def inspect(model: Any, choice: str = "all-linear", *, plain: bool = True) -> In
             "The adapter was not made.", "This model names no attention layers this app can find.", "Choose “All layers”."
         )
     stacked = experts(model)
-    quantized = any("bit" in type(layer).__name__ for layer in layers.values())  # Linear4bit, Linear8bitLt
+    quantized = any(type(layer).__name__ in PACKED for layer in layers.values())
     notes = expert_notes(quantized=quantized, choice=choice, plain=plain) if stacked else ()
     taught = stacked if choice == "all-linear" and plain else {}
     others = {name for name, _ in model.named_modules()} - wanted
