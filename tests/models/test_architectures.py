@@ -278,3 +278,10 @@ def test_weights_that_do_not_fit_the_config_are_refused(folder_of: Any, tmp_path
 def test_a_model_that_would_silently_stay_unpacked_is_refused(folder_of: Any, quantization: str) -> None:
     with pytest.raises(StudioError, match="cannot be held in fewer digits"):
         base(folder_of("falcon"), quantization)
+
+
+@pytest.mark.slow
+def test_layers_without_positions_are_not_left_to_the_trial(folder_of: Any) -> None:
+    """The trial's bounds in 16 bit are too wide to notice them."""
+    step, reason = step_of(adapted(folder_of("smollm3"), "none"))
+    assert step.name == "padded" and "not told positions" in reason
