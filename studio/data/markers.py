@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-TEXT_MARKERS = ("[INST]", "[/INST]", "<<SYS>>", "<</SYS>>", "### User:", "### Assistant:")
-"""Signs that some templates write as ordinary text: Llama 2, Mistral, and the plain template of `render.py`."""
+TEXT_MARKERS = ("[INST]", "[/INST]", "<<SYS>>", "<</SYS>>", "### User:", "### Assistant:", "<|im_start|>", "<|im_end|>")
+"""Signs that some templates write as ordinary text: Llama 2, Mistral, and those a person can choose for a model without one."""
 
 KNOWN_MARKERS = re.compile(
     r"<\|[A-Za-z][A-Za-z0-9_ ]{1,40}\|>"  # ChatML, Llama 3, Phi, GPT-2 and their kin

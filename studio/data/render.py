@@ -22,17 +22,6 @@ Span = tuple[int, int]
 
 ROLES = ("system", "user", "assistant")
 
-PLAIN_TEMPLATE = """\
-{{- opening }}
-{%- for message in messages %}
-{%- if message.role == 'system' %}{{ message.content + '\\n\\n' }}
-{%- elif message.role == 'user' %}{{ '### User:\\n' + message.content + '\\n\\n' }}
-{%- else %}{{ '### Assistant:\\n' + message.content + (eos_token or '') + '\\n\\n' }}
-{%- endif %}
-{%- endfor %}
-{%- if add_generation_prompt %}{{ '### Assistant:\\n' }}{% endif %}"""
-"""For tokenizers without a chat template, in training and in chat alike. `opening` is the beginning-of-text token, if any."""
-
 TEMPLATE_ERRORS = (
     TemplateError,
     TypeError,
@@ -70,7 +59,7 @@ class Renderer:
     def __init__(self, tokenizer: Any) -> None:
         self.tokenizer = tokenizer
         self.opening = opening_of(tokenizer)
-        self.template = tokenizer.get_chat_template() if tokenizer.chat_template else PLAIN_TEMPLATE
+        self.template = tokenizer.get_chat_template()
         added = list(tokenizer.added_tokens_decoder.values())
         special = [str(token) for token in added if token.special] + list(tokenizer.all_special_tokens)
         self.marks = pattern_of([str(token) for token in added] + special)
@@ -192,7 +181,6 @@ class Renderer:
                 tokenize=False,
                 add_generation_prompt=invite,
                 enable_thinking=False,  # templates of thinking models: answers are taught as they stand
-                opening=self.opening,
             )
         except TEMPLATE_ERRORS as error:
             reason = " ".join(str(error).split())[:160]

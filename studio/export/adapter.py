@@ -21,7 +21,8 @@ from studio.runs import RunStore
 from studio.workspace import Workspace, slug, sync_folder
 
 ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
-TOKENIZER_FILES = ("chat_template.jinja", "special_tokens_map.json", "tokenizer.json", "tokenizer_config.json")
+TEMPLATE_FILE = "chat_template.jinja"
+TOKENIZER_FILES = (TEMPLATE_FILE, "special_tokens_map.json", "tokenizer.json", "tokenizer_config.json")
 LARGEST_TOKENIZER = 20 * 2**20  # bytes of a file that still counts as small
 LIBRARIES = ("torch", "transformers", "peft", "bitsandbytes", "gguf", "safetensors")
 STAMP = (1980, 1, 1, 0, 0, 0)  # the zip format's first moment, so that the same run gives the same bytes
@@ -47,10 +48,12 @@ def adapter_zip(run_dir: Path, base: ModelEntry, base_folder: Path | None = None
     files = {name: folder / name for name in ADAPTER_FILES}
     source = folder if (folder / "tokenizer.json").is_file() else base_folder  # its own, where it learned new words
     files |= tokenizer_files(source) if source else {}
+    if (folder / TEMPLATE_FILE).is_file():  # the one it was learned with, before the base's own
+        files[TEMPLATE_FILE] = folder / TEMPLATE_FILE
     about = provenance(config, status, base, dataset)
     question = next((sample.prompt for sample in runs.samples(run_dir.name)), "What can you do?")
     texts = {
-        "HOW-TO.md": howto(about, question, tokenizer="tokenizer.json" in files),
+        "HOW-TO.md": howto(about, question, tokenizer="tokenizer.json" in files, template=TEMPLATE_FILE in files),
         "studio.json": json.dumps(about, ensure_ascii=False, indent=1, sort_keys=True, allow_nan=False) + "\n",
     }
     workspace.require_space(2 * sum(path.stat().st_size for path in files.values()), "for the zip")

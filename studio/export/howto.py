@@ -33,7 +33,7 @@ BASE = {base}
 SYSTEM = {system}
 
 tokenizer = AutoTokenizer.from_pretrained({tokenizer})
-base = AutoModelForCausalLM.from_pretrained(
+{template}base = AutoModelForCausalLM.from_pretrained(
     BASE,
     dtype=torch.float32,{quantized}
 ){room}
@@ -42,11 +42,14 @@ messages = [{{"role": "user", "content": {question}}}]
 if SYSTEM:
     messages = [{{"role": "system", "content": SYSTEM}}, *messages]
 inputs = tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_tensors="pt", return_dict=True)
-answer = model.generate(**inputs, max_new_tokens=160, do_sample=False, pad_token_id=tokenizer.eos_token_id)
+answer = model.generate(**inputs, max_new_tokens=160, do_sample=False, pad_token_id=tokenizer.eos_token_id{stop})
 print(tokenizer.decode(answer[0, inputs["input_ids"].shape[1]:], skip_special_tokens=True))
 ```
 """
 
+READ_TEMPLATE = 'tokenizer.chat_template = open("chat_template.jinja", encoding="utf-8").read()\n'
+STOP_AT_MARK = ', stop_strings=["<|im_end|>"], tokenizer=tokenizer'
+TEMPLATE_NAMES = {"chatml": "ChatML", "plain": "a plain question and answer"}
 FOUR_BIT = """
     quantization_config=BitsAndBytesConfig(
         load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=torch.float32
@@ -59,13 +62,14 @@ if len(tokenizer) > base.get_input_embeddings().num_embeddings:  # room for the 
 QUANTIZED = {"nf4": FOUR_BIT, "int8": EIGHT_BIT, "none": ""}
 
 
-def howto(about: dict[str, Any], question: str, *, tokenizer: bool) -> str:
+def howto(about: dict[str, Any], question: str, *, tokenizer: bool, template: bool) -> str:
     """The text of HOW-TO.md.
 
     Args:
         about: What studio.json of the zip says.
         question: Asked in the examples.
         tokenizer: Whether the zip holds the tokenizer.
+        template: Whether it holds the chat template the adapter was learned with.
     """
     base, versions = about["base"], about["versions"]
     local = 'r"PATH OF THE BASE MODEL ON YOUR COMPUTER"'
@@ -90,6 +94,7 @@ def howto(about: dict[str, Any], question: str, *, tokenizer: bool) -> str:
     else:
         parts.append(f"Find the folder of “{base['title']}” that the adapter was trained on, and put its path into BASE below.\n")
     parts.append("## 3. Ask it something\n")
+    chosen = about["settings"]["chat_template"]
     quantized = QUANTIZED[about["settings"]["quantization"]]
     parts.append(
         ASK.format(
@@ -99,9 +104,16 @@ def howto(about: dict[str, Any], question: str, *, tokenizer: bool) -> str:
             question=repr(question),
             quantized=quantized,
             room=ROOM if about["settings"].get("new_tokens") else "",
+            template=READ_TEMPLATE if template else "",
+            stop=STOP_AT_MARK if chosen == "chatml" else "",
             more_imports=", BitsAndBytesConfig" if quantized else "",
         )
     )
+    if chosen != "own":
+        parts.append(
+            f"Conversations are written down as {TEMPLATE_NAMES[chosen]}, which was chosen for this run. The form is in "
+            "chat_template.jinja. Use it wherever you use the adapter; with another one the answers are worse.\n"
+        )
     if base["wheel"]:
         parts.append(f"With the base model in another folder, change the line to `BASE = {local}`.\n")
     if quantized:

@@ -37,6 +37,7 @@ class BaseModel:
         entry = catalog.get(model_id)
         self.name, self.small = entry.title, entry.parameters < SMALL
         self.note = NOTE if self.small else ""
+        self.chat_template = "own" if entry.has_chat_template else "plain"
         self._held = contextlib.ExitStack()
         self._model: Any = None
         self._tokenizer: Any = None
@@ -46,7 +47,7 @@ class BaseModel:
         self.make_room()
         with contextlib.ExitStack() as held:
             held.enter_context(self.lease.take(HOLDER))
-            self._tokenizer = load.load_tokenizer(folder)
+            self._tokenizer = load.load_tokenizer(folder, self.chat_template)
             self._model = load.load_base(folder, "none")
             self._held = held.pop_all()
         return self

@@ -18,6 +18,7 @@ from studio.inference.generate import context_of
 from studio.models import adapters, hardware, load, words
 from studio.models.catalog import ModelCatalog
 from studio.models.lease import DeviceLease, give_back_memory
+from studio.models.targets import teaches_experts
 from studio.runs import RunStore
 from studio.workspace import Workspace
 
@@ -111,12 +112,14 @@ class ChatEngine:
             self._loaded = None
             if before and before.base_key == base_key:
                 base, tokenizers = before.model.unload(), before.tokenizers
+                for tokenizer in tokenizers.values():
+                    load.give_template(tokenizer, folder, config.model.chat_template, adapter=adapter)
             else:
                 before = None
                 give_back_memory()
-                tokenizers = dict.fromkeys(ADAPTERS, load.load_tokenizer(folder))
+                tokenizers = dict.fromkeys(ADAPTERS, load.load_tokenizer(folder, config.model.chat_template, adapter=adapter))
                 if new:
-                    tokenizers["tuned"] = load.load_tokenizer(folder)
+                    tokenizers["tuned"] = load.load_tokenizer(folder, config.model.chat_template, adapter=adapter)
                     words.extend(tokenizers["tuned"], new)
                 base = load.load_base(folder, config.model.quantization, compute_dtype=_usable_dtype(status.compute_dtype))
                 if load.room_to_unpack(base):
@@ -205,10 +208,11 @@ class ChatEngine:
                     "Start over, or ask in fewer words.",
                 )
             answers = {side: Answer() for side in sides}
-            # int8 picks its exact columns by looking at the whole batch, DoRA cannot be mixed, and with new words the sides
-            # read different tokens: there the base would not be answering alone
+            # int8 picks its exact columns by looking at the whole batch, DoRA and adapters on experts cannot be mixed, and with
+            # new words the sides read different tokens: there the base would not be answering alone
             adapter = loaded.config.adapter
             together = loaded.config.model.quantization != "int8" and not adapter.use_dora and not adapter.new_tokens
+            together = together and not teaches_experts(loaded.model)
 
             def cut() -> bool:
                 return cancel.is_set() or self._closing.is_set() or self._loaded is not loaded

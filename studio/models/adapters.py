@@ -10,7 +10,7 @@ from studio.errors import StudioError
 from studio.models import initial, words
 from studio.models.folder import read_settings
 from studio.models.load import quiet
-from studio.models.targets import attention_names
+from studio.models.targets import targets
 
 MAX_RANK = 4096
 ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
@@ -53,7 +53,7 @@ def add_adapter(  # noqa: PLR0913 - the contract's names, all by keyword
         task_type=TaskType.CAUSAL_LM,
         **size,
         lora_dropout=lora_dropout,
-        target_modules=attention_names(model) if target_modules == "attention" else target_modules,
+        **targets(model, target_modules, r=r, lora_alpha=lora_alpha, plain=not (use_dora or lora_dropout)),
         use_rslora=use_rslora,
         use_dora=use_dora,
         trainable_token_indices=words.places(model, list(new_tokens)) if new_tokens else None,

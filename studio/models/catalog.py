@@ -11,11 +11,10 @@ from typing import Any
 
 from studio.errors import NotFound, StudioError
 from studio.models.fetch import is_ready
-from studio.models.folder import ModelShape, check_model_folder, refused, shape_of
+from studio.models.folder import ModelShape, check_untrusted, refused, shape_of
 from studio.models.hub import FILES
 from studio.models.published import Published, find, published
 from studio.models.starter import STARTER, STARTER_CONFIG, STARTER_ID
-from studio.models.template import check_template
 from studio.workspace import Workspace, display_name, read_json, sha256_file, slug, write_json
 
 STARTER_REPO = "HuggingFaceTB/SmolLM2-135M-Instruct"  # whose weights the starter's were made from
@@ -112,9 +111,7 @@ class ModelCatalog:
         if not folder.is_absolute():
             raise refused("The path does not begin at the top.", "Type the full path of a folder that holds config.json.")
         folder = folder.resolve()
-        facts = check_model_folder(folder)
-        if facts.has_chat_template:
-            check_template(folder)
+        facts = check_untrusted(folder)
         title = display_name(folder.name, "Local model")
         model_id = f"{slug(title)}-{hashlib.sha256(str(folder).encode()).hexdigest()[:6]}"
         with self.workspace.staged("models", model_id) as staging:

@@ -10,23 +10,50 @@ from pathlib import Path
 from typing import Any
 
 from studio.errors import StudioError
-from studio.models.folder import check_model_folder, read_settings
+from studio.models.chat_templates import template_for
+from studio.models.folder import check_model_folder, own_template, read_settings, refused
 from studio.models.hardware import compute_dtype as fastest_dtype
 from studio.models.hardware import device, hardware
 from studio.models.hub import FILES
 
 QUANTIZATIONS = ("none", "int8", "nf4")
+PACKED = ("Linear4bit", "Linear8bitLt")  # bitsandbytes' layers
+# Warnings of peft 0.21: about a name it uses itself, about ranks of expert weights, which it sets all the same, and about GPT-2's
+# layers, which it turns round by itself.
+MISTAKEN = (".*is_gradient_checkpointing", "The following .*_pattern keys did not match", "fan_in_fan_out is set to")
 UNPACKED_ROOM = 3  # times what unpacked weights take must be free, so that nobody else runs short
 
 
-def load_tokenizer(folder: Path) -> Any:
-    """The tokenizer of a model folder; a missing pad token becomes the end token. Asks no network."""
+def load_tokenizer(folder: Path, chat_template: str = "own", *, adapter: Path | None = None) -> Any:
+    """The tokenizer of a model folder, with the one chat template to use. Asks no network.
+
+    A missing pad token becomes the end token.
+
+    Args:
+        chat_template: "own", "chatml" or "plain", see `chat_templates`.
+        adapter: The folder of an adapter that is to be used; the template it was learned with comes before any other.
+    Raises:
+        StudioError: The tokenizer cannot be read, or there is no such template.
+    """
     from transformers import AutoTokenizer  # noqa: PLC0415
 
-    tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
+    except (ValueError, OSError, ImportError, KeyError, TypeError) as error:
+        why = "Its tokenizer has a form this app cannot read."
+        raise StudioError("This model cannot be used.", why, "Pick a copy with another tokenizer.json.") from error
+    if not tokenizer.is_fast:
+        raise StudioError("This model cannot be used.", "Its tokenizer is not tokenizer.json.", "Pick another model.")
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token or tokenizer.convert_ids_to_tokens(0)
+    give_template(tokenizer, folder, chat_template, adapter=adapter)
     return tokenizer
+
+
+def give_template(tokenizer: Any, folder: Path, chat_template: str, *, adapter: Path | None = None) -> None:
+    """Put the chat template of `load_tokenizer`'s arguments in the place of the tokenizer's. Raises StudioError."""
+    kept = own_template(adapter) if adapter else ""
+    tokenizer.chat_template = kept or template_for(tokenizer, chat_template, own_template(folder))
 
 
 def load_base(folder: Path, quantization: str, *, compute_dtype: str | None = None) -> Any:
@@ -52,7 +79,7 @@ def load_base(folder: Path, quantization: str, *, compute_dtype: str | None = No
     config = AutoConfig.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
     family = AutoModelForCausalLM._model_mapping[type(config)]
     with quiet():
-        model = AutoModelForCausalLM.from_pretrained(
+        model, report = AutoModelForCausalLM.from_pretrained(
             str(folder),
             config=config,
             dtype=dtype,
@@ -62,7 +89,14 @@ def load_base(folder: Path, quantization: str, *, compute_dtype: str | None = No
             use_safetensors=True,
             local_files_only=True,
             trust_remote_code=False,
+            ignore_mismatched_sizes=True,  # told below, as missing ones are: both would be filled with random numbers
+            output_loading_info=True,
         )
+    if astray := sorted(report["missing_keys"]) or sorted(item[0] for item in report["mismatched_keys"]):
+        raise refused(f"Its weights do not fit its config.json: {astray[0][:80]}.", "Download the model again.")
+    if quantization != "none" and not any(type(module).__name__ in PACKED for module in model.modules()):
+        # Falcon's layers are of a class of its own, which transformers passes over without an error
+        raise refused("Its layers cannot be held in fewer digits.", "Choose “Off, 16 bit” as memory saving.")
     _keep_plain_forward(model)
     # peft copies this into adapters, which must not carry this computer's paths
     model.name_or_path = model.config._name_or_path = base_label(folder)
@@ -159,14 +193,15 @@ def base_label(folder: Path) -> str:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Without the libraries' progress bars, and without a warning about a name that peft 0.21 still uses."""
+    """Without the libraries' progress bars and without warnings that say nothing here, see `MISTAKEN`."""
     from transformers.utils import logging as transformers_logging  # noqa: PLC0415
 
     shown = transformers_logging.is_progress_bar_enabled()
     transformers_logging.disable_progress_bar()
     try:
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing", category=FutureWarning)
+            for message in MISTAKEN:
+                warnings.filterwarnings("ignore", message=message)
             yield
     finally:
         if shown:

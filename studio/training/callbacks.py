@@ -42,6 +42,7 @@ class Recorder:
         self.sampler: Sampler | None = None
         self.model: Any = None
         self.tokenizer: Any = None  # kept beside the adapter where it brings new words
+        self.chat_template = ""
 
     def update(self, *, now: bool = True, **changes: Any) -> None:
         """Change the status; `now` writes it at once."""
@@ -94,7 +95,8 @@ class Recorder:
         if result.step == 0:
             changes["base_validation_loss"] = result.validation_loss
         if best:
-            save_adapter(self.runs.folder(self.run_id) / "adapter", self.model, self.tokenizer)
+            folder = self.runs.folder(self.run_id) / "adapter"
+            save_adapter(folder, self.model, self.chat_template, tokenizer=self.tokenizer)
             changes |= {
                 "best_step": progress.best_step,
                 "best_validation_loss": progress.best_validation_loss,

@@ -136,8 +136,10 @@ def prune(folder: Path, *, keep: int = KEPT, spare: Sequence[Path] = ()) -> None
         shutil.rmtree(path, ignore_errors=True)
 
 
-def save_adapter(folder: Path, model: Any, tokenizer: Any = None) -> None:
-    """Write the adapter as plain PEFT files. The first time the folder appears whole; later its files are replaced one by one.
+def save_adapter(folder: Path, model: Any, chat_template: str, *, tokenizer: Any = None) -> None:
+    """Write the adapter as plain PEFT files, and beside it the chat template it was learned with.
+
+    The first time the folder appears whole; later its files are replaced one by one.
 
     Args:
         tokenizer: Written beside the adapter, where it brings new words.
@@ -147,6 +149,7 @@ def save_adapter(folder: Path, model: Any, tokenizer: Any = None) -> None:
         adapters.save_adapter(model, staging)
         if tokenizer is not None:
             tokenizer.save_pretrained(str(staging))
+        (staging / "chat_template.jinja").write_text(chat_template, encoding="utf-8")
         sync_tree(staging)
         if folder.exists():
             for path in staging.iterdir():

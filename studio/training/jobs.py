@@ -18,6 +18,7 @@ from studio.config import RunConfig
 from studio.datasets import DatasetStore
 from studio.errors import Busy, NotFound, StudioError
 from studio.models.catalog import ModelCatalog
+from studio.models.chat_templates import no_template
 from studio.models.token import HubToken
 from studio.records import StopKind
 from studio.runs import RunStore, Turns
@@ -64,6 +65,8 @@ class TrainingJobs:
         """
         with self._turn() as now:
             config = self._going_on(self._checked(config))
+            if config.model.chat_template == "own" and not self.catalog.get(config.model.base_model).has_chat_template:
+                raise no_template()
             others = [*([now.live] if now.live else []), *(now.waiting if queue else ())]
             for same in others:
                 if self.runs.config(same) == config:
@@ -184,7 +187,7 @@ class TrainingJobs:
         return replace(config, data=replace(config.data, dataset_sha256=record.sha256))
 
     def _going_on(self, config: RunConfig) -> RunConfig:
-        """With the adapter's shape taken from the run it goes on from, if it does."""
+        """With the adapter's shape and the chat template taken from the run it goes on from, if it does."""
         earlier = config.model.start_from
         if not earlier:
             return config
@@ -193,7 +196,11 @@ class TrainingJobs:
         before = self.runs.config(earlier)
         if before.model.base_model != config.model.base_model:
             raise StudioError("Training did not start.", "That run was made with another model.", "Choose the same model.")
-        return replace(config, adapter=replace(before.adapter, lora_dropout=config.adapter.lora_dropout))
+        return replace(
+            config,
+            model=replace(config.model, chat_template=before.model.chat_template),
+            adapter=replace(before.adapter, lora_dropout=config.adapter.lora_dropout),
+        )
 
     def _take_over(self, run_id: str, earlier: str) -> None:
         try:

@@ -19,7 +19,7 @@ from studio.config import RunConfig
 from studio.data.token_cache import TokenRows, encode_cached
 from studio.datasets import DatasetStore
 from studio.errors import Stopped, StudioError
-from studio.models import adapters, hardware, load, words
+from studio.models import adapters, hardware, load, targets, words
 from studio.models.catalog import ModelCatalog
 from studio.models.folder import ModelShape
 from studio.models.footprint import adapter_parameters
@@ -105,15 +105,17 @@ def train_on_device(
                 or promise(runs.workspace, config, row_sizes(train, validation), process_bytes=held_before)
             ),
         )
-        model = loading.result()
+        model, notes = loading.result()
     if ranks.agree(stop()):
         raise Stopped
+    for note in notes if ranks.first else ():
+        runs.event(run_id, "model", note)
     torch.manual_seed(training.seed)
     if start := runs.start_adapter(run_id):
         adapters.load_adapter(model, start)
     recorder.sampler = Sampler(model, (base_tokenizer, tokenizer), _prompts(runs, config), config.data.system_prompt, stop)
     recorder.pace = _pace(ModelCatalog(runs.workspace).get(config.model.base_model).shape, config, train)
-    recorder.model = model
+    recorder.model, recorder.chat_template = model, tokenizer.chat_template
     AcceleratorState._reset_state()  # a process keeps the first run's precision and refuses another; one run trains at a time
     accelerator = Accelerator(cpu=not torch.cuda.is_available(), mixed_precision="bf16" if dtype == "bfloat16" else "no")
     step, chosen = choose_step(
@@ -152,10 +154,10 @@ def _number_format(config: RunConfig, status: RunStatus) -> tuple[str, str]:
 
 def _tokenizers(config: RunConfig, folder: Path) -> tuple[Any, Any, dict[int, list[int]]]:
     """The base's tokenizer, the one this run learns with, and the new words in which they differ (see `words.extend`)."""
-    base = load.load_tokenizer(folder)
+    base = load.load_tokenizer(folder, config.model.chat_template)
     if not config.adapter.new_tokens.strip():
         return base, base, {}
-    tokenizer = load.load_tokenizer(folder)
+    tokenizer = load.load_tokenizer(folder, config.model.chat_template)
     return base, tokenizer, words.extend(tokenizer, config.adapter.new_tokens)
 
 
@@ -190,11 +192,13 @@ def _list_left_out(runs: RunStore, run_id: str, missed: list[Any]) -> None:
         runs.event(run_id, "left out", f"{len(missed)} rows were left out; left_out.jsonl names each with its reason.")
 
 
-def _model(config: RunConfig, folder: Path, dtype: str, new: dict[int, list[int]]) -> Any:
-    """The base with a new adapter."""
+def _model(config: RunConfig, folder: Path, dtype: str, new: dict[int, list[int]]) -> tuple[Any, tuple[str, ...]]:
+    """The base with a new adapter, and what a person should know of where it sits."""
     base = load.load_base(folder, config.model.quantization, compute_dtype=dtype)
+    plain = not (config.adapter.use_dora or config.adapter.lora_dropout)
+    notes = targets.inspect(base, config.adapter.target_modules, plain=plain).notes
     shape = asdict(config.adapter) | {"new_tokens": new}
-    return adapters.add_adapter(base, **shape, seed=config.training.seed, folder=folder)
+    return adapters.add_adapter(base, **shape, seed=config.training.seed, folder=folder), notes
 
 
 def _recipe(config: RunConfig, model: Any) -> Recipe:

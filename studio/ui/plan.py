@@ -69,7 +69,7 @@ def verdicts(estimate: Estimate, entry: ModelEntry, rows: int, validation_rows: 
     room = shutil.disk_usage(root).free - FREE_SPACE_FLOOR >= estimate.disk_bytes + estimate.download_bytes
     found = [memory[estimate.fits], ("ok", "Room on the disk") if room else ("bad", "Too little room on the disk")]
     if not entry.has_chat_template:
-        found.append(("warn", "This model has no chat form of its own; a plain one is used"))
+        found.append(("warn", "This model brings no chat template; one is chosen under Advanced"))
     if rows < FEW_ROWS:
         found.append(("warn", "Few rows: expect the tone to change more than the facts"))
     if not validation_rows:

@@ -13,6 +13,7 @@ from typing import Any
 from studio.config import DataConfig
 from studio.data.encode import READ_ONLY, Encoded, encode, encode_all, token_view
 from studio.datasets import DatasetStore
+from studio.errors import StudioError
 from studio.models.catalog import ModelCatalog
 from studio.models.row_sizes import LEARNED_SHARE, RowSizes
 from studio.records import Example
@@ -68,15 +69,26 @@ class Tokens:
             self._splits, dataset_id, lambda: [sys.intern(item["split"]) for item in self.datasets.records(dataset_id, ["split"])]
         )
 
-    def tokenizer(self, model_id: str) -> Any:
-        """The tokenizer of a model that is on this computer. Imports transformers, which takes seconds the first time."""
+    def tokenizer(self, model_id: str, chat_template: str = "own") -> Any:
+        """The tokenizer of a model that is on this computer. Imports transformers, which takes seconds the first time.
+
+        Raises StudioError where the model brings no chat template and none is chosen.
+        """
         from studio.models.load import load_tokenizer  # noqa: PLC0415
 
-        return self._kept(self._tokenizers, model_id, lambda: load_tokenizer(self.catalog.folder(model_id)))
+        key = f"{model_id} {chat_template}"
+        return self._kept(self._tokenizers, key, lambda: load_tokenizer(self.catalog.folder(model_id), chat_template))
+
+    def _assumed(self, model_id: str, chat_template: str = "own") -> str:
+        """The template to count with: where one has still to be chosen, the plain one, which is about as long as others."""
+        return "plain" if chat_template == "own" and not self.catalog.get(model_id).has_chat_template else chat_template
 
     def view(self, model_id: str, example: Example) -> tuple[list[tuple[str, bool]], int, int] | str:
         """(pieces, learned tokens, cut turns) of one example, or the sentence why the model cannot read it."""
-        tokenizer = self.tokenizer(model_id)
+        try:
+            tokenizer = self.tokenizer(model_id)
+        except StudioError as error:
+            return f"{error.what} {error.fix}"
         encoded = encode(tokenizer, example, max_length=DataConfig().max_length)
         if not isinstance(encoded, Encoded):
             return encoded.reason
@@ -89,7 +101,7 @@ class Tokens:
         """
         if len(rows) > MOST_COUNTED or not self.countable(model_id):
             return []
-        tokenizer = self.tokenizer(model_id)
+        tokenizer = self.tokenizer(model_id, self._assumed(model_id))
         found = (encode(tokenizer, row, max_length=MAX_ROW) if row.messages else None for row in rows)
         return [len(item.input_ids) if isinstance(item, Encoded) else 0 for item in found]
 
@@ -99,23 +111,26 @@ class Tokens:
         loaded = module is not None and not getattr(module.__spec__, "_initializing", False)
         return loaded and self.catalog.get(model_id).ready
 
-    def sizes(self, dataset_id: str, model_id: str, *, max_length: int, system_prompt: str, measure: bool) -> Sizes:
+    def sizes(
+        self, dataset_id: str, model_id: str, *, max_length: int, system_prompt: str, chat_template: str = "own", measure: bool
+    ) -> Sizes:
         """How long the rows are. With `measure` they are tokenised, which needs the model; else reckoned from their letters."""
         rows = self.rows(dataset_id)
         if not measure:
             asked = ("reckoned", dataset_id, max_length, system_prompt)
             return self._kept(self._sizes, asked, lambda: reckoned(rows, max_length, system_prompt), keep=32)
-        key = (dataset_id, model_id, max_length, system_prompt)
+        template = self._assumed(model_id, chat_template)
+        key = (dataset_id, model_id, max_length, system_prompt, template)
 
         def work() -> Sizes:
             encoder = {"max_length": max_length, "system_prompt": system_prompt}
             some = rows[:: len(rows) // MEASURED_ROWS + 1]
-            found, _ = encode_all(self.tokenizer(model_id), some, **encoder)
+            found, _ = encode_all(self.tokenizer(model_id, template), some, **encoder)
             lengths = tuple(len(item.input_ids) for item in found)
             if not lengths:
                 return reckoned(rows, max_length, system_prompt)
             longest_rows = heapq.nlargest(5, rows, key=lambda row: len(text_of(row)))
-            longest, _ = encode_all(self.tokenizer(model_id), longest_rows, **encoder)
+            longest, _ = encode_all(self.tokenizer(model_id, template), longest_rows, **encoder)
             most = max(*lengths, *(len(item.input_ids) for item in longest), 0)
             learned = sum(label != READ_ONLY for item in found for label in item.labels)
             return Sizes(sum(lengths) / len(lengths), most, shared_prefix(found), True, lengths, learned / sum(lengths))

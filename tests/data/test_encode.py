@@ -22,7 +22,8 @@ from studio.errors import StudioError
 from studio.records import Example, LeftOut
 from tests.data.tokenizers import make
 
-KINDS = ("chatml", "llama3", "inst", "inst-first", "thinking", "gemma", "plain", "plain-space")
+CHOSEN = ("plain", "plain-space", "chosen-marks", "chosen-text", "chosen-space")
+KINDS = ("chatml", "llama3", "inst", "inst-first", "thinking", "gemma", *CHOSEN)
 ENDS = {
     "chatml": "<|im_end|>",
     "thinking": "<|im_end|>",
@@ -32,6 +33,9 @@ ENDS = {
     "inst": "</s>",
     "inst-first": "</s>",
     "plain-space": "</s>",
+    "chosen-marks": "<|im_end|>",
+    "chosen-text": "<|endoftext|>",
+    "chosen-space": "</s>",
 }
 every_kind = pytest.mark.parametrize("kind", KINDS)
 

@@ -7,6 +7,8 @@ from functools import cache
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast
 
+from studio.models.chat_templates import template_for
+
 CORPUS = [
     "When do you open in the morning? We open at 6:40, when the first loaves leave the oven.",
     "What is the name of your sourdough starter? Our starter is called Old Marta.",
@@ -108,11 +110,18 @@ def metaspace(special: list[str], *, legacy: bool, adds_bos: bool, **about: str 
     return PreTrainedTokenizerFast(tokenizer_object=core, unk_token="<unk>", **about)
 
 
+def chosen(tokenizer: PreTrainedTokenizerFast, choice: str) -> PreTrainedTokenizerFast:
+    """With a chat template of choice, as a model without one of its own gets it."""
+    tokenizer.chat_template = template_for(tokenizer, choice, "")
+    return tokenizer
+
+
 @cache
 def make(kind: str) -> PreTrainedTokenizerFast:
     """The tokenizer named `kind`."""
     chatml = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
     llama3 = ["<|begin_of_text|>", "<|end_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"]
+    tokens = {"bos_token": "<s>", "eos_token": "</s>"}
     gemma = ["<bos>", "<eos>", "<start_of_turn>", "<end_of_turn>"]
     if kind == "chatml":
         return byte_level(chatml, eos_token="<|im_end|>", pad_token="<|im_end|>", chat_template=CHATML)
@@ -123,12 +132,17 @@ def make(kind: str) -> PreTrainedTokenizerFast:
     if kind == "gemma":
         return byte_level(gemma, bos_token="<bos>", eos_token="<eos>", chat_template=NO_SYSTEM)
     if kind == "plain":
-        return byte_level(["<|endoftext|>"], eos_token="<|endoftext|>")
-    tokens = {"bos_token": "<s>", "eos_token": "</s>"}
+        return chosen(byte_level(["<|endoftext|>"], eos_token="<|endoftext|>"), "plain")
+    if kind == "chosen-marks":
+        return chosen(byte_level(chatml, eos_token="<|endoftext|>"), "chatml")
+    if kind == "chosen-text":
+        return chosen(byte_level(["<|endoftext|>"], eos_token="<|endoftext|>"), "chatml")
+    if kind == "chosen-space":
+        return chosen(metaspace(["<s>", "</s>"], legacy=True, adds_bos=True, **tokens), "chatml")
     if kind == "inst":
         return metaspace(["<s>", "</s>"], legacy=True, adds_bos=True, chat_template=INST, **tokens)
     if kind == "inst-first":
         return metaspace(["<s>", "</s>"], legacy=False, adds_bos=True, chat_template=INST, **tokens)
     if kind == "plain-space":
-        return metaspace(["<s>", "</s>"], legacy=True, adds_bos=True, **tokens)
+        return chosen(metaspace(["<s>", "</s>"], legacy=True, adds_bos=True, **tokens), "plain")
     raise KeyError(kind)

@@ -16,6 +16,7 @@ from studio.models.folder import check_model_folder, shape_of
 from studio.models.load import load_base
 from studio.workspace import Workspace
 
+PART = "model-00001-of-00002.safetensors"
 TRAP = "import pathlib\npathlib.Path({marker!r}).write_text('ran')\n"
 
 
@@ -69,6 +70,12 @@ def shard_outside(folder: Path) -> None:
     edit("model.safetensors.index.json", weight_map={"a": "../w.safetensors"})(folder)
 
 
+def only_an_adapter(folder: Path) -> None:
+    for name in ("config.json", "model.safetensors"):
+        (folder / name).unlink()
+    edit("adapter_config.json", peft_type="LORA")(folder)
+
+
 def too_many(folder: Path) -> None:
     for index in range(2100):
         (folder / f"f{index}").touch()
@@ -106,6 +113,19 @@ TRAPS: dict[str, tuple[Callable[[Path], None], str]] = {
     "link out of the folder": (link_out, "outside"),
     "shard outside": (shard_outside, "missing"),
     "too many files": (too_many, "files"),
+    "weights in parts without their list": (lambda f: (f / "model.safetensors").rename(f / PART), "list of them is missing"),
+    "weights under another name": (lambda f: (f / "model.safetensors").rename(f / "mine.safetensors"), "mine.safetensors"),
+    "GGUF": (lambda f: (f / "model.safetensors").rename(f / "model.gguf"), "GGUF"),
+    "an adapter": (only_an_adapter, "an adapter"),
+    "a model that follows an adapter": (edit("adapter_config.json", base_model_name_or_path="/elsewhere"), "an adapter"),
+    "pictures": (edit("config.json", model_type="gemma3", vision_config={"x": 1}), "pictures"),
+    "compressed already": (edit("config.json", compression_config={"quant_method": "x"}), "fewer digits"),
+    "sentencepiece alone": (lambda f: (f / "tokenizer.json").rename(f / "tokenizer.model"), "sentencepiece"),
+    "another tokenizer file": (edit("tokenizer_config.json", fast_tokenizer_files=["tokenizer.4.0.json"]), "other tokenizer"),
+    "a path as a class": (edit("tokenizer_config.json", tokenizer_class="../evil.Evil"), "tokenizer_class"),
+    "a list as a class": (edit("tokenizer_config.json", tokenizer_class=["Evil"]), "tokenizer_class"),
+    "a template of two megabytes": (lambda f: (f / "chat_template.jinja").write_text("x" * 2_000_000), "template is too large"),
+    "experts without end": (edit("config.json", num_experts=10**6), "experts"),
 }
 
 
@@ -123,36 +143,6 @@ def test_traps_are_refused_by_name(folder: Path, workspace: Workspace, name: str
         load_base(folder, "none")
     assert not marker.exists()
     assert [entry.id for entry in ModelCatalog(workspace).entries()] == ["starter"]
-
-
-TEMPLATES = {
-    "reaches for the interpreter": "{{ ''.__class__.__mro__[1].__subclasses__() }}",
-    "runs a command": "{{ cycler.__init__.__globals__.os.popen('touch MARKER').read() }}",
-    "never ends": "{% for a in range(99999) %}{% for b in range(99999) %}{% for c in range(99999) %}" + 3 * "{% endfor %}",
-    "fills the memory": "{% set x = 'a' * 10**10 %}{{ x }}",
-    "doubles itself": "{% set n = namespace(x='aaaa') %}{% for i in range(60) %}{% set n.x = n.x + n.x %}{% endfor %}{{ n.x }}",
-    "is broken": "{% for %}",
-    "is empty": "{# nothing #}",
-}
-
-
-@pytest.mark.parametrize("name", TEMPLATES)
-def test_dangerous_templates_are_refused(folder: Path, workspace: Workspace, name: str) -> None:
-    marker = folder.parent / "marker"
-    (folder / "chat_template.jinja").write_text(TEMPLATES[name].replace("MARKER", str(marker)))
-    with pytest.raises(StudioError, match="template"):
-        ModelCatalog(workspace).register_local(str(folder))
-    assert not marker.exists()
-
-
-def test_templates_that_models_really_use_pass(folder: Path, workspace: Workspace) -> None:
-    (folder / "chat_template.jinja").write_text(
-        "{%- if tools %}{{ tools | tojson }}{%- endif %}{% for m in messages %}"
-        "{% if m.role == 'system' %}{{ raise_exception('no') }}{% endif %}"
-        "{% if m.role == 'assistant' %}{% generation %}{{ m.content }}{% endgeneration %}{% endif %}{{ m['content'] | trim }}"
-        "{% if loop.last %}{% break %}{% endif %}{% endfor %}{{ strftime_now('%d %b %Y') }}"
-    )
-    assert ModelCatalog(workspace).register_local(str(folder)).has_chat_template
 
 
 def test_a_folder_is_registered_once_and_noticed_when_it_goes(folder: Path, workspace: Workspace) -> None:

@@ -12,7 +12,7 @@ import torch
 
 from studio.errors import StudioError
 from studio.models import adapters, load
-from studio.models.targets import attention_names
+from studio.models.targets import inspect
 from studio.workspace import Workspace
 
 QUANTIZATIONS = ("none", "nf4", "int8")
@@ -144,11 +144,11 @@ def test_where_it_learns(tiny_model: Path) -> None:
 @pytest.mark.parametrize(
     ("family", "names"),
     [
-        ("gpt2", {"attn.c_attn", "attn.c_proj"}),
-        ("gpt_neox", {"attention.query_key_value", "attention.dense"}),
-        ("phi3", {"self_attn.qkv_proj", "self_attn.o_proj"}),
-        ("falcon", {"self_attention.query_key_value", "self_attention.dense"}),
-        ("qwen3", {f"self_attn.{name}_proj" for name in "qkvo"}),
+        ("gpt2", {"c_attn", "attn.c_proj"}),
+        ("gpt_neox", {"query_key_value", "dense"}),
+        ("phi3", {"qkv_proj", "o_proj"}),
+        ("falcon", {"query_key_value", "dense"}),
+        ("qwen3", {f"{name}_proj" for name in "qkvo"}),
     ],
 )
 def test_attention_is_found_under_any_name(family: str, names: set[str]) -> None:
@@ -158,7 +158,7 @@ def test_attention_is_found_under_any_name(family: str, names: set[str]) -> None
     if family != "falcon":
         small |= {} if family == "gpt2" else {"num_key_value_heads": 2, "pad_token_id": 0}
     model = AutoModelForCausalLM.from_config(AutoConfig.for_model(family, **small))
-    assert set(attention_names(model)) == names
+    assert set(inspect(model, "attention").modules) == names
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,7 @@ def test_memory_is_what_was_measured(reckon, quantization: str, r: int, rows: in
 def test_the_adapter_is_counted_exactly(tiny_model: Path) -> None:
     from studio.models.folder import check_model_folder
     from studio.models.load import load_base
-    from studio.models.targets import attention_names
+    from studio.models.targets import inspect
 
     shape = check_model_folder(tiny_model).shape
     model = load_base(tiny_model, "none")
@@ -63,7 +63,7 @@ def test_the_adapter_is_counted_exactly(tiny_model: Path) -> None:
             module
             for name, module in model.named_modules()
             if hasattr(module, "in_features") and "lm_head" not in name
-            and (choice == "all-linear" or any(name.endswith(end) for end in attention_names(model)))
+            and (choice == "all-linear" or any(name.endswith(end) for end in inspect(model, "attention").modules))
         ]  # fmt: skip
         counted = footprint.adapter_parameters(shape, AdapterConfig(r=5, target_modules=choice))
         assert counted == sum(5 * (item.in_features + item.out_features) for item in linear)

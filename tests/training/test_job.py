@@ -69,7 +69,7 @@ def test_a_run_ends_with_an_adapter_that_plain_peft_loads(setup, tiny_model: Pat
             plain = tuned(input_ids=ids).logits
     assert not torch.allclose(learned, plain)
     files = {path.name for path in runs.adapter(run_id).iterdir()}
-    assert files == {"adapter_config.json", "adapter_model.safetensors"}
+    assert files == {"adapter_config.json", "adapter_model.safetensors", "chat_template.jinja"}
     assert str(ROOT) not in (runs.adapter(run_id) / "adapter_config.json").read_text()
 
 
@@ -366,6 +366,7 @@ def test_every_setting_reaches_the_trainer(setup, monkeypatch) -> None:
         "system_prompt": "Be brief.",
         "max_length": 33,
         "quantization": "nf4",
+        "chat_template": "plain",
         "r": 8,
         "lora_alpha": 7,
         "lora_dropout": 0.3,

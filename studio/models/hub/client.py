@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from studio.errors import StudioError
 from studio.hub.client import Line, Stop, answers, checked_token, is_name
 from studio.hub.places import check_endpoint
-from studio.models.folder import MAX_WEIGHTS, MODEL_TYPES, ModelShape, check_settings
+from studio.models.folder import MAX_WEIGHTS, MODEL_TYPES, ModelShape, check_description
 from studio.models.hub.files import INDEX, WHOLE, RemoteFile
 from studio.models.hub.words import LOOK, SEARCH, failure
 from studio.models.published import hub_id
@@ -189,7 +189,7 @@ def _about(item: dict[str, Any], token: bool) -> About:
     try:
         with tempfile.TemporaryDirectory() as folder:
             write_json(Path(folder) / "config.json", config, durable=False)
-            model_type, shape, context = check_settings(Path(folder))
+            model_type, shape, context = check_description(Path(folder))
     except StudioError as error:
         return replace(about, config=config, trouble=f"{error.why} {error.fix}")
     except ValueError:

@@ -14,13 +14,12 @@ from typing import Any
 from studio.errors import StudioError
 from studio.hub import places
 from studio.models import published
-from studio.models.folder import ModelFacts, check_model_folder, check_settings, has_chat_template
+from studio.models.folder import ModelFacts, check_model_folder, check_small
 from studio.models.hub import notes
 from studio.models.hub.client import About, asked, look
 from studio.models.hub.files import RemoteFile, missing
 from studio.models.hub.words import FETCH, duration, failure
 from studio.models.progress import FetchState, Progress, Report, Stop
-from studio.models.template import check_template
 from studio.workspace import Workspace, gib
 
 log = logging.getLogger("studio.models")
@@ -85,7 +84,7 @@ class _Fetching:
         self.workspace.require_space(needed + ROOM, "for this model")
         # what is small first: nobody waits for gigabytes to learn that the settings cannot be used
         self._bring(partial, [item for item in about.files if not item.weights])
-        self._judge(_check_small, partial)
+        self._judge(check_small, partial)
         self._bring(partial, [item for item in about.files if item.weights])
         facts = self._judge(check_model_folder, partial)
         notes.settle(self.workspace, self.model_id, about, facts)
@@ -140,13 +139,6 @@ def sentence(done: int, total: int, speed: float) -> str:
     if speed < 1024:
         return f"{text}."
     return f"{text}, {gib(speed)} a second, about {duration((total - done) / speed)} left."
-
-
-def _check_small(folder: Path) -> None:
-    """Raise StudioError when a model cannot be used, whatever its weights are."""
-    check_settings(folder)
-    if has_chat_template(folder):
-        check_template(folder)
 
 
 def log_differences(repo: str, facts: ModelFacts) -> None:

@@ -84,5 +84,6 @@ def row_sizes(studio: Studio, record: Dataset | None, entry: ModelEntry, config:
         entry.id,
         max_length=config.data.max_length,
         system_prompt=config.data.system_prompt,
+        chat_template=config.model.chat_template,
         measure=entry.ready and studio.warmed(),
     )
