@@ -127,7 +127,8 @@ def estimate(
     room = _room(found, model, number_bytes, hardware)
     parts = _parts(found, more_bytes, room)
     total = sum(part.bytes for part in parts)
-    needed = total - sum(part.bytes for part in parts if part.name == ANSWERING)
+    given_back = {ANSWERING: total, LOADING: found.mapped}  # at most so much of these parts is only used where there is room
+    needed = total - sum(min(part.bytes, given_back.get(part.name, 0)) for part in parts)
     low, high = GPU_BAND if on_gpu else MEMORY_BAND[form]
     task = Task(
         model.shape,

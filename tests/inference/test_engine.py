@@ -32,7 +32,8 @@ def make_run(workspace: Workspace, *, base: str = "tiny", strength: float = 0.05
     config = RunConfig(name="run").replace(**({"base_model": base, "quantization": "none", "r": 4} | changes))
     run_id = runs.create(config)
     base_model = load.load_base(ModelCatalog(workspace).folder(base), config.model.quantization)
-    new = words.extend(load.load_tokenizer(ModelCatalog(workspace).folder(base)), config.adapter.new_tokens)
+    tokenizer = load.load_tokenizer(ModelCatalog(workspace).folder(base), config.model.chat_template)
+    new = words.extend(tokenizer, config.adapter.new_tokens)
     model = adapters.add_adapter(base_model, **(asdict(config.adapter) | {"new_tokens": new}), seed=seed)
     torch.manual_seed(seed)
     with torch.no_grad():
@@ -228,7 +229,7 @@ def test_the_context_is_never_passed(tiny_workspace: Workspace, engine: ChatEngi
     engine.open(make_run(tiny_workspace))
     with pytest.raises(StudioError, match="too long"):
         next(engine.stream([{"role": "user", "content": "red blue " * 400}], max_new_tokens=5))
-    tokenizer = engine._loaded.tokenizer
+    tokenizer = engine._loaded.tokenizers["tuned"]
     words = "ж" * 235  # two tokens each
     room = 512 - len(prompt_ids(tokenizer, [{"role": "user", "content": words}]))
     assert 0 < room < 60

@@ -24,8 +24,12 @@ def fetched(workspace: Workspace, tiny_entry: Path, tiny_model: Path):
         place = workspace.folder("models", model_id)
         shutil.copytree(tiny_model, place / "files")
         note = read_json(tiny_entry / "model.json")
+        files = {path.name: {"size": path.stat().st_size} for path in (place / "files").iterdir()}
         about = {"id": model_id, "title": repo.partition("/")[2], "origin": "hub", "repo": repo, "revision": "0" * 40, "path": ""}
-        write_json(place / "model.json", {**note, **about, "gated": False, "ready": True, "download_bytes": 999, **changes})
+        write_json(
+            place / "model.json",
+            {**note, **about, "gated": False, "ready": True, "download_bytes": 999, "files": files, **changes},
+        )
         return model_id
 
     return fetch
@@ -82,7 +86,7 @@ def test_a_fetched_model_that_changed_is_in_trouble_and_one_that_is_not_whole_ca
 ) -> None:
     catalog, model_id = ModelCatalog(workspace), fetched(LISTED)
     config = workspace.folder("models", model_id) / "files" / "config.json"
-    config.write_text(config.read_text() + " ")
+    config.write_text(config.read_text().replace(" ", "\t", 1))  # as long as before
     with pytest.raises(StudioError, match="changed since it was fetched"):
         catalog.folder(model_id)
     config.unlink()

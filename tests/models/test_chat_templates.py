@@ -156,6 +156,6 @@ def test_two_runs_of_one_base_keep_their_own_templates(workspace: Workspace, bar
     seen = []
     for run_id in [*ids, ids[0]]:
         engine.open(run_id)
-        seen.append("<|im_start|>" in engine._loaded.tokenizer.chat_template)
+        seen.append("<|im_start|>" in engine._loaded.tokenizers["tuned"].chat_template)
     engine.close()
     assert seen == [True, False, True]

@@ -57,19 +57,20 @@ def test_harder_changes_follow_in_their_order_until_it_fits(entries: list[ModelE
     full = RowSizes(400, 40, 500.0, 900, 24, (100,) * 10 + (500,) * 86 + (900,) * 4)
     free, seen = 30e9, []
     while free > 1e9:
-        changes = made(entries, free, sizes=full)
+        changes = made(entries[:1], free, sizes=full)  # no smaller model to escape to
         names = [name for change in changes for name in order if name in change.settings]
         assert names == sorted(names, key=order.index)
         for before, after in zip(changes, changes[1:], strict=False):
             assert after.before == before.after
-        if changes and not changes[-1].model_id:
-            seen.append(len(changes))
+        seen.append(len(changes))
         free *= 0.9
-    assert seen and max(seen) >= 2
+    assert max(seen) >= 2
 
 
 def test_a_smaller_model_is_the_last_resort_and_makes_other_changes_needless(entries: list[ModelEntry]) -> None:
     big, starter = entries
+    shape = dataclasses.replace(BIG, layers=96)
+    big = entries[0] = dataclasses.replace(big, shape=shape, parameters=shape.parameters)
     alone = estimate(CONFIG, starter, SIZES, computer(1e12)).needed_bytes
     changes = made(entries, alone / 0.69)
     assert [change.model_id for change in changes] == ["starter"] and changes[0].after.fits == "well"

@@ -54,7 +54,7 @@ def test_what_fits_comes_first_and_says_its_numbers(entries: list[ModelEntry], c
 def test_a_small_computer_gets_a_small_model_and_a_gpu_a_large_one(entries: list[ModelEntry]) -> None:
     small, gpu = rank(entries, RunConfig(), SIZES, SMALL), rank(entries, RunConfig(), SIZES, GPU)
     assert small[0].entry.parameters < 0.6e9 and small[0].fits == "well"
-    assert small[-1].entry.parameters > 70e9 and small[-1].fits == "no"
+    assert small[-1].entry.parameters > 30e9 and small[-1].fits == "no"
     assert gpu[0].entry.parameters > 5e9 and len(of(gpu, "well")) > len(of(small, "well"))
 
 

@@ -59,7 +59,7 @@ def test_plain_peft_with_the_saved_tokenizer_answers_the_same(folder: Path, tmp_
 
     model, tokenizer, new = taught(folder, quantization)
     assert len(new) == 2, "a word the model has as one piece is no new one"
-    save_adapter(tmp_path / "adapter", model, tokenizer)
+    save_adapter(tmp_path / "adapter", model, tokenizer.chat_template, tokenizer=tokenizer)
     again = AutoTokenizer.from_pretrained(tmp_path / "adapter")
     ids = again(TEXT, return_tensors="pt")["input_ids"]
     assert ids.tolist() == [tokenizer(TEXT)["input_ids"]] and set(new) <= set(ids[0].tolist())
@@ -119,7 +119,7 @@ def test_a_word_inside_a_mark_of_the_model_is_refused(tiny_model: Path, word: st
 )
 def test_an_adapter_that_lists_strange_words_is_refused(tiny_model: Path, tmp_path: Path, named: Any) -> None:
     model, tokenizer, _ = taught(tiny_model, "none")
-    save_adapter(tmp_path / "adapter", model, tokenizer)
+    save_adapter(tmp_path / "adapter", model, tokenizer.chat_template, tokenizer=tokenizer)
     path = tmp_path / "adapter" / "adapter_config.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"trainable_token_indices": named}))
     with pytest.raises(StudioError):
