@@ -9,6 +9,7 @@ import time
 import pytest
 
 from studio.config import RunConfig
+from studio.models import memory
 from studio.models.catalog import ModelCatalog, ModelEntry
 from studio.models.hardware import Hardware
 from studio.models.memory import RowSizes, estimate
@@ -26,6 +27,12 @@ SIZES = RowSizes(rows=80, validation_rows=8, mean_tokens=60.0, longest_tokens=12
 def entries(workspace: Workspace) -> list[ModelEntry]:
     catalog = ModelCatalog(workspace)
     return [*catalog.entries(), *catalog.published_entries()]
+
+
+@pytest.fixture(autouse=True)
+def nothing_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a test before this one measured says nothing of these computers."""
+    monkeypatch.setattr(memory.machine, "measured", lambda: False)
 
 
 def of(ranked: list[Ranked], fits: str) -> list[Ranked]:
