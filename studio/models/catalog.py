@@ -15,7 +15,7 @@ from studio.models.folder import ModelShape, check_untrusted, refused, shape_of
 from studio.models.hub import FILES
 from studio.models.published import Published, find, published
 from studio.models.starter import STARTER, STARTER_CONFIG, STARTER_ID
-from studio.workspace import Workspace, display_name, read_json, sha256_file, slug, write_json
+from studio.workspace import Workspace, disk_used, display_name, read_json, sha256_file, slug, write_json
 
 STARTER_REPO = "HuggingFaceTB/SmolLM2-135M-Instruct"  # whose weights the starter's were made from
 DAMAGED = (KeyError, TypeError, AttributeError)  # what reading a damaged note raises
@@ -142,6 +142,10 @@ class ModelCatalog:
             raise NotFound("That folder is not on the list.", "It was taken off already.", "")
         note.unlink()
         note.parent.rmdir()
+
+    def size(self, model_id: str) -> int:
+        """Bytes that removing a fetched model would free; 0 for what stays where it is."""
+        return disk_used(self.workspace.folder("models", model_id)) if self.get(model_id).origin == "hub" else 0
 
     def _starter(self) -> ModelEntry:
         ready = is_ready(self.workspace)

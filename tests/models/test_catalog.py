@@ -69,6 +69,7 @@ def test_a_listed_model_once_fetched(workspace: Workspace, fetched, tiny_model: 
     assert [item.id for item in catalog.entries()] == ["starter", model_id]
     assert model_id not in {item.id for item in catalog.published_entries()}
     assert entry.origin == "hub" and entry.ready and entry.download_bytes == 0
+    assert catalog.size(entry.id) > (tiny_model / "model.safetensors").stat().st_size and catalog.size("starter") == 0
     assert (entry.repo, entry.revision, entry.gated) == (LISTED, "0" * 40, True)
     assert (entry.title, entry.allows, entry.licence) == (before.title, before.allows, before.licence)
     assert entry.parameters != before.parameters and entry.shape.layers == 2, "its own figures count, not the list's"
