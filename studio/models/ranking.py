@@ -47,7 +47,7 @@ def rank(entries: Sequence[ModelEntry], config: RunConfig, sizes: RowSizes, hard
 
 
 def _why(found: Estimate, free: int) -> str:
-    why = f"Needs about {gib(found.total_bytes)}; {gib(free)} are free."
+    why = f"Needs about {gib(found.needed_bytes)}; {gib(free)} are free."
     if found.fits == "tight":
         why += " Other programs may have to close."
     if found.seconds > SENSIBLE_SECONDS:
@@ -57,18 +57,18 @@ def _why(found: Estimate, free: int) -> str:
 
 def _why_not(found: Estimate, now: str, at_others: Mapping[str, Estimate], free: int) -> str:
     """Too big, and what another memory saving would need: the quickest of those that fit."""
-    why = f"Too big at {now}: about {gib(found.total_bytes)} for the {gib(free)} that are free."
+    why = f"Too big at {now}: about {gib(found.needed_bytes)} for the {gib(free)} that are free."
     fitting = [(other.seconds, bits) for bits, other in at_others.items() if other.fits != "no"]
     if fitting:
         bits = min(fitting)[1]
-        why += f" At {bits} it needs {gib(at_others[bits].total_bytes)}."
+        why += f" At {bits} it needs {gib(at_others[bits].needed_bytes)}."
     return why
 
 
 def _order(item: Ranked) -> tuple[bool, int, bool, float]:
     slow = item.estimate.seconds > SENSIBLE_SECONDS
     if item.fits == "no":
-        return bool(item.entry.trouble), 2, False, item.estimate.total_bytes
+        return bool(item.entry.trouble), 2, False, item.estimate.needed_bytes
     return False, 0 if item.fits == "well" else 1, slow, item.estimate.seconds if slow else -item.entry.parameters
 
 

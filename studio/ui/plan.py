@@ -40,7 +40,7 @@ def preview(estimate: Estimate, entry: ModelEntry, counts: Mapping[str, int], ro
         "Steps": f"{estimate.steps:,}",
         "Time": pieces.duration(estimate.seconds),
         "Likely range" if not estimate.rough else "Possible range": between(low, high),
-        "Memory": gib(estimate.total_bytes),
+        "Memory": gib(estimate.needed_bytes),
         "Disk": gib(estimate.disk_bytes),
         "To fetch": gib(estimate.download_bytes) if estimate.download_bytes else "nothing",
     }

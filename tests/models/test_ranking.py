@@ -53,7 +53,7 @@ def test_what_fits_comes_first_and_says_its_numbers(entries: list[ModelEntry], c
         assert sizes == sorted(sizes, reverse=True)
     for item in ranked:
         assert item.estimate == estimate(config, item.entry, SIZES, computer) and item.fits == item.estimate.fits
-        assert gib(item.estimate.total_bytes) in item.why and gib(computer.working_memory) in item.why
+        assert gib(item.estimate.needed_bytes) in item.why and gib(computer.working_memory) in item.why
         assert ("Slow here" in item.why) == (item.fits != "no" and item.estimate.seconds > SENSIBLE_SECONDS)
         assert all(len(sentence.split()) <= 20 for sentence in re.split(r"(?<=\.) ", item.why))
 
@@ -76,7 +76,7 @@ def test_too_big_says_which_memory_saving_would_do(entries: list[ModelEntry]) ->
         assert bool(said) == any(other.fits != "no" for other in others.values())
         if said:
             helped += 1
-            assert others[said[1]].fits != "no" and gib(others[said[1]].total_bytes) == said[2]
+            assert others[said[1]].fits != "no" and gib(others[said[1]].needed_bytes) == said[2]
     assert helped
 
 

@@ -104,9 +104,9 @@ def memory_picture(estimate: Estimate, computer: Hardware) -> Markup:
         ("c-slate", used, "other programs"),
         ("c-accent", estimate.model_bytes, "model"),
         ("c-mid", estimate.adapter_bytes, "adapter"),
-        ("c-pale", estimate.work_bytes, "work space"),
+        ("c-pale", estimate.needed_bytes - estimate.model_bytes - estimate.adapter_bytes, "work space"),
     ]
-    needed, left = estimate.total_bytes, free - estimate.total_bytes
+    needed, left = estimate.needed_bytes, free - estimate.needed_bytes
     scale = max(total, used + needed)
     rest = f"{gib(left)} left" if left >= 0 else f"{gib(-left)} too much"
     said = f"{gib(used)} used by other programs, {gib(needed)} needed, {rest}"
@@ -150,7 +150,7 @@ def done(changes: Sequence[Change], before: Estimate) -> Markup:
 
 def listed(changes: Sequence[Change]) -> Markup:
     """Each change with its cost and the memory after it."""
-    needed = [words_hub.FIT_NEEDED.format(size=gib(change.after.total_bytes)) for change in changes]
+    needed = [words_hub.FIT_NEEDED.format(size=gib(change.after.needed_bytes)) for change in changes]
     signs = ["ok" if change.after.fits != "no" else "info" for change in changes]
     sentences = [f"{change.sentence} {change.cost} {size}" for change, size in zip(changes, needed, strict=True)]
     return pieces.checks(zip(signs, sentences, strict=True))

@@ -61,7 +61,7 @@ def row_of(entry: ModelEntry, estimate: Estimate | None, free: int, why: str = "
         where=where,
         why=why,
         fits=estimate.fits if estimate and not entry.trouble else "",
-        share=min(100.0, 100 * estimate.total_bytes / max(1, free)) if estimate else 0.0,
+        share=min(100.0, 100 * estimate.needed_bytes / max(1, free)) if estimate else 0.0,
         tag="not usable" if entry.trouble else "",
         off=bool(entry.trouble),
     )
