@@ -25,8 +25,9 @@ def hub(tiny_model: Path) -> Iterator[FakeHub]:
     files = {path.name: path.read_bytes() for path in tiny_model.iterdir() if path.is_file()}
     with FakeHub().serving() as running:
         card = {"license": "apache-2.0", "pipeline_tag": "text-generation"}
-        running.add("models", "small-house/Tiny-Chat", files, card=card)
-        running.add("models", "small-house/Tiny-Gated", files, card=card, gated=True, token=TOKEN)
+        about = {"card": card, "fields": {"downloads": 7, "config": {"model_type": "llama"}}}
+        running.add("models", "small-house/Tiny-Chat", files, **about)
+        running.add("models", "small-house/Tiny-Gated", files, gated=True, token=TOKEN, **about)
         yield running
 
 
@@ -82,7 +83,7 @@ def test_a_model_is_found_fetched_with_a_cut_and_used(app: App, hub: FakeHub, vi
 
 def test_a_model_that_asks_for_consent_wants_a_token_that_is_written_nowhere(app: App, visit) -> None:
     page = visit(app.address)
-    look_for(page, "tiny gated")
+    look_for(page, "tiny-gated")
     page.locator(".model:visible", has_text="small-house/Tiny-Gated").click()
     page.get_by_role("button", name=re.compile("^Fetch it now")).click()
     notice = page.locator("#pane-model [role=alert]")

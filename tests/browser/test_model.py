@@ -37,7 +37,7 @@ def test_the_plan_follows_every_change(app: App, visit) -> None:
     page.locator("input[type=range]:visible").first.focus()
     for _ in range(4):
         page.keyboard.press("ArrowRight")
-    page.get_by_label("Off, 16 bit").check()
+    page.get_by_role("radio", name="Off, 16 bit").check()
     page.wait_for_function(f"![...document.querySelectorAll('.facts dd')].some((item) => item.innerText === '{disk}')")
     assert shares(page) != memory
     assert page.locator(".model .tag").first.inner_text() in {"fits well", "tight", "too big"}

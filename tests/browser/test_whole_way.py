@@ -77,7 +77,7 @@ def test_an_own_file_becomes_a_model_that_answers(app: App, own_file: Path, visi
     page.get_by_role("button", name="Next: choose a model").click()
 
     page.get_by_role("button", name="Train now").wait_for()
-    expect(page.get_by_label("Quarter, 4 bit")).to_be_checked()
+    expect(page.get_by_role("radio", name="Quarter, 4 bit")).to_be_checked()
     page.get_by_label(re.compile(r"^\s*Quick")).check()
     rank = page.get_by_role("spinbutton", name=re.compile(r"Adapter size \(rank\)"))
     rank.fill("8")

@@ -19,6 +19,8 @@ from studio.errors import StudioError
 from tests.data.files import SECONDS, TABLE, write
 from tests.data.papers import pdf, put_together, with_member
 
+pytestmark = pytest.mark.long
+
 
 def test_scans_and_locked_papers_have_sentences_of_their_own(tmp_path: Path) -> None:
     with pytest.raises(StudioError, match="pictures without text, as scans are"):

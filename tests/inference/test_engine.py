@@ -23,6 +23,8 @@ from studio.models.lease import DeviceLease
 from studio.runs import RunStore
 from studio.workspace import Workspace
 
+pytestmark = pytest.mark.long
+
 ASKED = [{"role": "user", "content": "what is red"}]
 
 

@@ -29,6 +29,8 @@ from tests.inference.test_engine import engine_of, make_run
 from tests.training.conftest import tiny_run
 from tests.training.tiny import far, gradients, rows_of
 
+pytestmark = pytest.mark.long
+
 QKVO = {"q_proj", "k_proj", "v_proj", "o_proj"}
 GATED = {"gate_proj", "up_proj", "down_proj"}
 SIZE = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2, "intermediate_size": 48}

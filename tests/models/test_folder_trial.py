@@ -18,6 +18,8 @@ from studio.models.folder.vocabulary import risky
 from studio.models.load import load_tokenizer
 from studio.workspace import Workspace
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 def folder(tiny_model: Path, tmp_path: Path) -> Path:

@@ -14,6 +14,8 @@ from studio.errors import StudioError
 from studio.models import adapters, load, words
 from studio.training.checkpoints import save_adapter
 
+pytestmark = pytest.mark.long
+
 SHAPE = {"r": 4, "lora_alpha": 8, "lora_dropout": 0.0, "target_modules": "all-linear", "use_rslora": False, "use_dora": False}
 TEXT = "the Quarkbrot is red, what is Zimtlinge?"
 

@@ -20,6 +20,8 @@ from studio.training.packs import Pack
 from studio.training.step import PaddedStep
 from tests.training.tiny import base_of, rows_of, with_adapter
 
+pytestmark = pytest.mark.long
+
 NO_ROOM: list[BaseException] = [
     MemoryError(),
     torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),

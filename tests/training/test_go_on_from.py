@@ -11,6 +11,8 @@ from studio.training.job import train_run
 from studio.training.jobs import TrainingJobs
 from studio.workspace import sha256_file
 
+pytestmark = pytest.mark.long
+
 WEIGHTS = "adapter_model.safetensors"
 
 

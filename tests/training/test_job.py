@@ -29,6 +29,8 @@ from studio.workspace import Workspace
 from tests.training.conftest import chat
 from tests.training.preloaded import Preloaded
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).parents[2]
 
 

@@ -24,6 +24,8 @@ from studio.training.plan import learned_tokens
 from studio.training.step import Extras, PaddedStep
 from tests.training.tiny import CONFIGS, base_of, far, gradients, plain_loss, rows_of, with_adapter
 
+pytestmark = pytest.mark.long
+
 KINDS = {"lora": {}, "rslora": {"use_rslora": True}, "dora": {"use_dora": True}}
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
+
 from studio.config import RunConfig
 from studio.models.corrections import Corrections, ratios_of
 from studio.runs import RunStore
 from studio.training.job import train_run
 from studio.workspace import Workspace
+
+pytestmark = pytest.mark.long
 
 Setup = tuple[Workspace, RunStore, RunConfig]
 

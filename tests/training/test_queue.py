@@ -24,6 +24,8 @@ from studio.training.jobs import TrainingJobs
 from studio.training.loop import Loop
 from studio.workspace import Lock, Workspace, sha256_file, write_json
 
+pytestmark = pytest.mark.long
+
 LONG = 400  # epochs: longer than any test waits
 ENDED = {"paused", "stopped", "finished"}
 

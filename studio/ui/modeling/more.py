@@ -17,7 +17,7 @@ from studio.models.published import find, published, search
 from studio.models.ranking import rank
 from studio.ui import pieces
 from studio.ui import words_hub as words
-from studio.ui.guard import components
+from studio.ui.guard import any_of, components, in_turn
 from studio.ui.modeling import rows
 from studio.ui.modeling.reckoning import plan_of
 
@@ -30,7 +30,7 @@ MOST = 40  # rows shown of either list
 
 @dataclass(frozen=True)
 class More:
-    """The area's components. `shown` is whether its list was drawn already."""
+    """The area's components."""
 
     area: gr.Accordion
     query: gr.Textbox
@@ -48,7 +48,7 @@ def build() -> More:
     """Layout only."""
     with gr.Accordion(words.MORE_MODELS, open=False, elem_classes="quiet-details") as area:
         pieces.html(pieces.small(words.MORE_HINT))
-        query = gr.Textbox(label=words.SEARCH, info=words.SEARCH_HINT, max_length=200, max_lines=1, interactive=True)
+        query = gr.Textbox(label=words.SEARCH, info=words.SEARCH_HINT, max_length=200, max_lines=1, value="", interactive=True)
         with pieces.pair():
             which = gr.Radio(
                 [(words.SHOW_FITS, "fits"), (words.SHOW_ALL, "all")],
@@ -75,9 +75,8 @@ def connect(on: Any, view: View, shell: Any, chosen: Sequence[Any]) -> None:
     """Wiring only; `chosen` are the ids and settings that estimates follow from."""
     own = view.more
     asked = [own.query, own.which, own.licence, *chosen]
-    here = {"outputs": [own.known], "trigger_mode": "always_last", "keep_notice": True}
-    for trigger in (own.area.expand, own.query.input, own.which.input, own.licence.input):
-        on(trigger, show_known, asked, **here)
+    asking = any_of(own.area.expand, own.query.input, own.which.input, own.licence.input)
+    on(asking, show_known, asked, outputs=[own.known], keep_notice=True, **in_turn("more"))
     away = {"concurrency_id": "hub", "concurrency_limit": 4}
     for trigger in (own.go.click, own.query.submit):
         on(trigger, search_hub, [own.query], outputs=components(own), show_progress_on=own.go, **away)

@@ -33,6 +33,8 @@ from studio.workspace import Workspace, sha256_file
 from tests.hub import COMMIT, FakeHub
 from tests.models.hub.conftest import CARD, REPO
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).parents[3]
 ID = hub_id(REPO)
 TOKEN = "hf_canaryTokenThatIsNowhere"
