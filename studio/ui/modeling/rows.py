@@ -14,9 +14,10 @@ from studio.workspace import gib
 
 FITS = {"well": ("fits well", "good", "c-accent"), "tight": ("tight", "warn", "c-warn"), "no": ("too big", "bad", "c-red")}
 
-# The list is drawn anew when the estimate changes; whoever was in it with the keyboard stays where they were.
+# A click, not a change: what failed can be chosen again. The list is drawn anew when the estimate changes; whoever was in it
+# with the keyboard stays where they were.
 ROWS_JS = """
-element.addEventListener('change', (event) => {
+element.addEventListener('click', (event) => {
   if (event.target.matches('input[type=radio]')) trigger('select', {id: event.target.value});
 });
 let inside = '';
