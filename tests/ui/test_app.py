@@ -192,6 +192,6 @@ def test_opening_the_page_wakes_few_handlers(page: Page) -> None:
     at_opening = {(state._id, "change") for state in states} | {(shell.panes["data"]._id, "select")}
     at_opening |= {(shell.pulse._id, beat) for beat in BEATS} | {(page.demo._id, "load")}
     woken = [fn for fn in page.demo.fns.values() if fn.fn is not None and set(fn.targets) & at_opening]
-    assert 10 < len(woken) <= 18
+    assert 10 < len(woken) <= 19
     form = set(page.views["model"].form.inputs)
     assert [fn.name for fn in woken if form & set(fn.inputs)] == []

@@ -141,7 +141,9 @@ def connect(studio: Studio, view: View, shell: Any) -> None:
         on(trigger, offer_earlier, [shell.model_id, view.earlier], outputs=[view.earlier], keep_notice=True)
     ticked = [*components(view.fetching), view.state, view.stale]
     quick = {"outputs": ticked, "queue": False, "keep_notice": True, "trigger_mode": "always_last"}
-    on(shell.pulse.beat_model, tick, [view.state, shell.dataset_id, shell.model_id], **quick)
+    # the fetch is shown by this one alone: a plan takes seconds at times, and would bring back what it saw at its start
+    for trigger in (shell.pulse.beat_model, shell.model_id.change):
+        on(trigger, tick, [view.state, shell.dataset_id, shell.model_id], **quick)
 
 
 def altering(box: Any) -> list[Any]:
@@ -190,7 +192,6 @@ def show_plan(studio: Studio, view: View, shell: Any, dataset_id: Any, model_id:
     changes = {
         view.models: pieces.show(model_list(studio, now)),
         view.about: pieces.show(more.about_model(now.entry)),
-        **fetching.show(studio, view, now.entry),
         **fitting.show(view, now, now.changes(others(studio))),
         view.meaning: pieces.show(meaning(now.config, now.entry, now.sizes.rows if now.record else 0, number_bytes())),
     }
