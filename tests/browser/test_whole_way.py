@@ -83,7 +83,7 @@ def test_an_own_file_becomes_a_model_that_answers(app: App, own_file: Path, visi
     rank.fill("8")
     rank.press("Tab")
     page.get_by_label("Advanced", exact=True).check()
-    rounds = page.get_by_label("Rounds through the data (epochs)")
+    rounds = page.get_by_role("spinbutton", name="Rounds through the data (epochs)")
     rounds.fill("10")
     rounds.press("Tab")
     expect(page.locator(".facts dt:text-is('Steps') + dd:visible")).to_have_text("20")
@@ -215,7 +215,7 @@ def test_a_messy_workbook_becomes_clean_data_in_versions_and_a_short_training(ap
 
     tab(page, "2 Model")
     page.get_by_label("Advanced", exact=True).check()
-    rounds = page.get_by_label("Rounds through the data (epochs)")
+    rounds = page.get_by_role("spinbutton", name="Rounds through the data (epochs)")
     rounds.fill("1")
     rounds.press("Tab")
     page.get_by_role("button", name="Train now").click()
