@@ -49,16 +49,16 @@ def test_all_faults_in_one_notice_and_then_none(app: App, visit) -> None:
     page.get_by_label("Advanced", exact=True).check()
     tab(page, "2 Model")
     page.get_by_role("button", name="Train now").wait_for()
-    page.get_by_label("Learning rate").fill("7")
-    page.get_by_label("Seed", exact=True).fill("-5")
-    page.get_by_label("Weight decay").fill("3")
+    page.get_by_role("spinbutton", name="Learning rate").fill("7")
+    page.get_by_role("spinbutton", name="Seed").fill("-5")
+    page.get_by_role("spinbutton", name="Weight decay").fill("3")
     notice = page.locator("#pane-model .notices [role=alert]")
     page.wait_for_function("document.querySelectorAll('#pane-model .notices [role=alert] li').length === 3")
     page.get_by_role("button", name="Train now").click()
     assert "Learning rate" in notice.inner_text()
     assert list((app.workspace / "runs").iterdir()) == []
     for label, value in (("Learning rate", "0.0005"), ("Seed", "42"), ("Weight decay", "0")):
-        page.get_by_label(label, exact=label == "Seed").fill(value)
+        page.get_by_role("spinbutton", name=label).fill(value)
     page.wait_for_function("document.querySelectorAll('#pane-model .notices [role=alert]').length === 0")
     assert (faults(page), sideways(page)) == ([], 0)
 
