@@ -144,7 +144,7 @@ class ModelCatalog:
         note.parent.rmdir()
 
     def size(self, model_id: str) -> int:
-        """Bytes that removing a fetched model would free; 0 for what stays where it is."""
+        """Bytes that are here of a model of the Hub, all of it or a part, and that removing it would free; 0 for any other."""
         return disk_used(self.workspace.folder("models", model_id)) if self.get(model_id).origin == "hub" else 0
 
     def _starter(self) -> ModelEntry:

@@ -25,12 +25,11 @@ class Correction:
     runs: int = 0
 
 
-class Corrections:
-    """The corrections of one workspace, by device ("cpu" or "gpu") and quantization. Reads a run's status once it has ended."""
+@dataclass(frozen=True)
+class Lessons:
+    """What the ended runs say at one moment. `ratios`: measured over promised, newest first, by what, device, quantization."""
 
-    def __init__(self, workspace: Workspace) -> None:
-        self._runs = RunStore(workspace)
-        self._seen: dict[str, tuple[int, dict[str, Any] | None]] = {}
+    ratios: dict[tuple[str, str, str], list[float]]
 
     def factors(self, device: str, quantization: str) -> tuple[float, float, str]:
         """What to multiply bytes and seconds by, and a sentence that tells it; "" where too few runs of that kind have ended."""
@@ -47,19 +46,27 @@ class Corrections:
         return self._correction("time", device, quantization)
 
     def _correction(self, what: str, device: str, quantization: str) -> Correction:
-        found = self._ratios()[what, device, quantization][:NEWEST]
+        found = self.ratios.get((what, device, quantization), [])[:NEWEST]
         if len(found) < FEWEST:
             return Correction()
         return Correction(min(MOST, max(LEAST, statistics.median(found))), len(found))
 
-    def _ratios(self) -> dict[tuple[str, str, str], list[float]]:
-        """Measured over promised, newest first, by what was measured, device and quantization."""
+
+class Corrections:
+    """The corrections of one workspace, by device ("cpu" or "gpu") and quantization. Reads a run's status once it has ended."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._runs = RunStore(workspace)
+        self._seen: dict[str, tuple[int, dict[str, Any] | None]] = {}
+
+    def now(self) -> Lessons:
+        """What the runs say by now. Looks at every run folder, so one answer serves all estimates of a moment."""
         found: dict[tuple[str, str, str], list[float]] = defaultdict(list)
         for record in self._ended():
             for what in ("memory", "time"):
                 if what in record:
                     found[what, record["device"], record["quantization"]].append(record[what])
-        return found
+        return Lessons(dict(found))
 
     def _ended(self) -> list[dict[str, Any]]:
         """What every ended run says, newest first; files that did not change are not read again."""

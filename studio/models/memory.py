@@ -114,7 +114,7 @@ def estimate(
         process_bytes: What the process that trains holds before it loads the model; 0 takes what a new one would.
     """
     on_gpu = bool(hardware.accelerator)
-    number_bytes = _number_bytes(config, speed, on_gpu)
+    number_bytes = number_bytes_of(config, speed, on_gpu)
     form = form_of(config, model.shape)
     if config.training.neftune_noise_alpha:  # every row has its own noise, so no opening is computed once for all
         sizes = replace(sizes, shared_tokens=0)
@@ -220,7 +220,7 @@ def batch_of(sizes: RowSizes, rows: float, tokens: Tokens, config: RunConfig, fo
     return Batch(whole + parts * min(sizes.shared_tokens, mean), rows * mean * sizes.learned_share, parts, mean)
 
 
-def _number_bytes(config: RunConfig, speed: Speed | None, on_gpu: bool) -> int:
+def number_bytes_of(config: RunConfig, speed: Speed | None, on_gpu: bool) -> int:
     """Bytes of a number in the format this run computes in."""
     chosen = config.model.compute_dtype
     if chosen == "auto" and machine.measured():

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from studio.config import RunConfig, all_settings
+from studio.models.calibration import Speed
 from studio.models.catalog import ModelEntry
 from studio.models.hardware import Hardware
-from studio.models.memory import Estimate, RowSizes, estimate
+from studio.models.memory import Estimate, Learned, RowSizes, estimate
 from studio.workspace import gib
 
 SENSIBLE_SECONDS = 2 * 3600  # longer than this is slow: chosen, about an evening
@@ -24,22 +25,31 @@ class Ranked:
     why: str
 
 
-def rank(entries: Sequence[ModelEntry], config: RunConfig, sizes: RowSizes, hardware: Hardware) -> list[Ranked]:
-    """All of `entries`, best first.
+def rank(
+    entries: Sequence[ModelEntry],
+    config: RunConfig,
+    sizes: RowSizes,
+    hardware: Hardware,
+    *,
+    speed: Speed | None = None,
+    learned: Learned | None = None,
+) -> list[Ranked]:
+    """All of `entries`, best first. `speed` and `learned` as for `estimate`.
 
     Those that fit well come first: the largest that train in sensible time, then slower ones by their time. Then those that
     are tight in the same order, then those that are too big, the smallest first. What cannot be used at all comes last.
     """
+    known = {"speed": speed, "learned": learned}
     savings = {key: label.rpartition(", ")[2] for key, label in all_settings()["quantization"].choices}  # "Quarter, 4 bit"
     now = savings.pop(config.model.quantization)
     others = {bits: config.replace(quantization=key) for key, bits in savings.items()}
     ranked = []
     for entry in entries:
-        found = estimate(config, entry, sizes, hardware)
+        found = estimate(config, entry, sizes, hardware, **known)
         if entry.trouble:
             ranked.append(Ranked(entry, found, "no", entry.trouble))
         elif found.fits == "no":
-            at_others = {bits: estimate(other, entry, sizes, hardware) for bits, other in others.items()}
+            at_others = {bits: estimate(other, entry, sizes, hardware, **known) for bits, other in others.items()}
             ranked.append(Ranked(entry, found, "no", _why_not(found, now, at_others, hardware.working_memory)))
         else:
             ranked.append(Ranked(entry, found, found.fits, _why(found, hardware.working_memory)))

@@ -28,7 +28,7 @@ def promise(workspace: Workspace, config: RunConfig, sizes: RowSizes, *, process
         process_bytes: What this process held before it began to load the model.
     """
     entry, computer = ModelCatalog(workspace).get(config.model.base_model), hardware.hardware()
-    learned, device = Corrections(workspace), "gpu" if computer.accelerator else "cpu"
+    learned, device = Corrections(workspace).now(), "gpu" if computer.accelerator else "cpu"
     found = estimate(
         config,
         entry,

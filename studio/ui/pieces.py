@@ -25,6 +25,18 @@ watch('value', () => {
 });
 """
 
+# What was unfolded stays so when the text is drawn anew, at every move of a slider for example.
+UNFOLDED_JS = """
+let open = [];
+element.addEventListener('toggle', () => {
+  open = [...element.querySelectorAll('details')].map((item) => item.open);
+}, true);
+watch('value', () => {
+  const now = open;
+  element.querySelectorAll('details').forEach((item, at) => { item.open = now[at] || false; });
+});
+"""
+
 
 def html(body: Any = "", **about: Any) -> gr.HTML:
     """A gr.HTML without Gradio's prose styles. `body` is Markup, or text that gets escaped."""
@@ -57,6 +69,11 @@ def held(value: Any) -> gr.JSON:
     server takes for shown what is not, and never sends it again.
     """
     return gr.JSON(value, visible=False)
+
+
+def typed(value: Any) -> str:
+    """What the page sent for a text box, without spaces around it; empty for anything that is no text."""
+    return value.strip() if isinstance(value, str) else ""
 
 
 def notice_area() -> gr.HTML:

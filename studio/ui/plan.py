@@ -8,9 +8,9 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from studio.models.catalog import ModelEntry
-from studio.models.memory import Estimate
+from studio.models.targets import expert_notes
 from studio.ui import pieces, words
+from studio.ui.modeling.reckoning import Plan
 from studio.ui.modeling.rows import sentence
 from studio.workspace import FREE_SPACE_FLOOR, gib
 
@@ -31,8 +31,9 @@ def goal_choices() -> list[tuple[str, str]]:
     return [(f"{title}\n{what}", key) for key, (title, what) in words.GOAL_WORDS.items()]
 
 
-def preview(estimate: Estimate, entry: ModelEntry, counts: Mapping[str, int], root: Path) -> Markup:
-    """Steps, time, memory, disk and what is to be fetched, with verdicts."""
+def preview(plan: Plan, root: Path) -> Markup:
+    """Steps, time, memory, disk and what is to be fetched, with verdicts. There is data."""
+    estimate, counts = plan.estimate, plan.record.counts
     rows, kept = counts.get("train", 0), counts.get("validation", 0)
     low, high = pieces.duration(estimate.seconds_low, about=False), pieces.duration(estimate.seconds_high, about=False)
     facts = {
@@ -45,7 +46,7 @@ def preview(estimate: Estimate, entry: ModelEntry, counts: Mapping[str, int], ro
         "To fetch": gib(estimate.download_bytes) if estimate.download_bytes else "nothing",
     }
     return Markup("<h2>{}</h2><hr>{}<hr>{}").format(
-        words.PREVIEW_TITLE, pieces.facts(facts), pieces.checks(verdicts(estimate, entry, rows, kept, root))
+        words.PREVIEW_TITLE, pieces.facts(facts), pieces.checks(verdicts(plan, rows, kept, root))
     )
 
 
@@ -59,8 +60,9 @@ def between(low: str, high: str) -> str:
     return f"{low} to {high}"
 
 
-def verdicts(estimate: Estimate, entry: ModelEntry, rows: int, validation_rows: int, root: Path) -> list[tuple[str, str]]:
+def verdicts(plan: Plan, rows: int, validation_rows: int, root: Path) -> list[tuple[str, str]]:
     """Marks for the preview."""
+    estimate, entry, config = plan.estimate, plan.entry, plan.config
     memory = {
         "well": ("ok", "Fits in memory"),
         "tight": ("warn", "Tight in memory: close other programs"),
@@ -68,8 +70,12 @@ def verdicts(estimate: Estimate, entry: ModelEntry, rows: int, validation_rows: 
     }
     room = shutil.disk_usage(root).free - FREE_SPACE_FLOOR >= estimate.disk_bytes + estimate.download_bytes
     found = [memory[estimate.fits], ("ok", "Room on the disk") if room else ("bad", "Too little room on the disk")]
-    if not entry.has_chat_template:
-        found.append(("warn", "This model brings no chat template; one is chosen under Advanced"))
+    if not entry.has_chat_template and config.model.chat_template == "own":
+        found.append(("bad", words.NO_TEMPLATE))
+    if entry.shape.experts > 1:
+        quantized, plain = config.model.quantization != "none", not (config.adapter.use_dora or config.adapter.lora_dropout)
+        notes = expert_notes(quantized=quantized, choice=config.adapter.target_modules, plain=plain)
+        found += [("info", note) for note in notes]
     if rows < FEW_ROWS:
         found.append(("warn", "Few rows: expect the tone to change more than the facts"))
     if not validation_rows:

@@ -198,12 +198,11 @@ class Studio:
             self.catalog.forget(model_id)
             return
 
-        def user(_: str) -> str:
-            live = self.live()
-            return self.runs.config(live).name if live and self.runs.config(live).model.base_model == model_id else ""
-
-        self.engine.close()
-        remove(self.workspace, model_id, user)
+        live = self.runs.config(run_id) if (run_id := self.jobs.running()) else None
+        user = live.name if live and live.model.base_model == model_id else ""
+        if not user:
+            self.engine.close()  # the chat may hold its files
+        remove(self.workspace, model_id, lambda _: user)
 
     def fetch_progress(self, model_id: str) -> Progress | None:
         """How far a fetch is, whichever process does it."""

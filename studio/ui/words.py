@@ -43,7 +43,6 @@ PASTE = "Paste a table instead"
 PASTE_LABEL = "Your table"
 PASTE_HINT = "Copy cells from a spreadsheet, headings included, and paste them here."
 PASTE_GO = "Read this table"
-PASTE_AWAY = "Drop a file instead"
 HAVE_DATA = "Use data you already have"
 HAVE_DATA_HINT = "Pick a set you made before."
 OTHER_DATA = "Use other data"
@@ -83,7 +82,6 @@ EXAMPLE_TITLE = "One example, as the model meets it"
 BEFORE, AFTER = "Before", "After"
 SHOW_TOKENS = "Show what the model sees"
 TOKENS_LATER = "The exact pieces appear here once the model is on this computer. It is fetched in step 2."
-TOKENS_SOON = "Getting the model ready to show its pieces. Tick the box again in a moment."
 PIECE = "A piece is a short bit of a word, about four letters."
 
 SHARE_TITLE = "How the rows are shared out"
@@ -122,6 +120,7 @@ DEPTH_WORDS = {
     "thorough": ("Thorough", "For hard tasks"),
 }
 MEMORY_TITLE = "Memory"
+NO_TEMPLATE = "This model brings no chat template: choose one under Advanced"
 PREVIEW_TITLE = "Run preview"
 ADVANCED_TITLE = "Advanced settings"
 ADVANCED_NOTE = "The defaults suit most. Each says where it is from."

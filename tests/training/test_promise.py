@@ -25,7 +25,7 @@ def test_a_run_keeps_its_promise_beside_what_it_took(setup: Setup) -> None:
     assert status.started_at <= status.promised_at <= status.finished_at
     assert (status.promised_device, status.promised_memory_factor, status.promised_time_factor) == ("cpu", 1.0, 1.0)
     assert {"memory", "time"} == set(ratios_of(status))
-    assert Corrections(workspace).factors("cpu", "none") == (1.0, 1.0, "")
+    assert Corrections(workspace).now().factors("cpu", "none") == (1.0, 1.0, "")
 
 
 def test_a_run_that_goes_on_keeps_its_first_promise(setup: Setup) -> None:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from studio.ui.tabs.model import View
 
 
+PARTLY = 2**20  # bytes; what a note about a model takes is less
+
+
 @dataclass(frozen=True)
 class Fetching:
     """The area's components; one button each for what can be done with the model as it is."""
@@ -75,15 +78,16 @@ def show(studio: Studio, view: View, entry: ModelEntry) -> dict[Any, Any]:
         state = Markup('<div class="fetch" role="status">{}{}</div>').format(pieces.small(progress.sentence), bar)
     elif trouble:
         state = told(trouble)
-    elsewhere = not entry.ready and not under_way
-    size = studio.catalog.size(entry.id) if entry.ready else 0
+    elsewhere, size = not entry.ready and not under_way, 0 if under_way else studio.catalog.size(entry.id)
+    if elsewhere and not trouble and size > PARTLY:
+        state = pieces.small(words.FETCH_PARTLY.format(size=gib(size)))
     return {
         own.state: pieces.show(state),
         own.now: gr.update(value=words.fetch_now(entry.download_bytes), visible=elsewhere and not trouble),
         own.again: gr.update(visible=elsewhere and bool(trouble)),
         own.stop: gr.update(visible=studio.fetching(entry.id)),
         own.remove: gr.update(visible=entry.ready and entry.origin != "starter", value=words.REMOVE if size else words.FORGET),
-        own.sure: gr.update(visible=False, value=words.REMOVE_SURE.format(size=gib(size))),
+        own.sure: gr.update(visible=False),
     }
 
 
@@ -97,23 +101,16 @@ def fetch(studio: Studio, view: View, shell: Any, model_id: str) -> dict[Any, An
 
 
 def stop(studio: Studio, view: View, shell: Any, model_id: str) -> dict[Any, Any]:
-    """End the fetch; what is here is kept."""
+    """End the fetch; what is here is kept, and told once it has ended."""
     studio.stop_fetching(model_id)
-    own = view.fetching
-    return {own.state: pieces.show(pieces.small(words.FETCH_STOPPED)), own.stop: gr.update(visible=False), view.state: []}
+    return {view.fetching.stop: gr.update(visible=False), view.state: []}
 
 
 def ask(studio: Studio, view: View, shell: Any, model_id: str) -> dict[Any, Any]:
-    """A folder that stays is taken off the list at once; what would be deleted is asked about first."""
-    entry = studio.catalog.get(model_id)
-    own = view.fetching
-    return {own.remove: gr.update(visible=False), own.sure: gr.update(visible=True, value=sure_words(studio, entry))}
-
-
-def sure_words(studio: Studio, entry: ModelEntry) -> str:
-    """What the second button says: what goes, and what stays."""
-    size = studio.catalog.size(entry.id)
-    return words.REMOVE_SURE.format(size=gib(size)) if size else words.FORGET_SURE
+    """Ask once more, and say what goes and what stays."""
+    own, size = view.fetching, studio.catalog.size(model_id)
+    sure = words.REMOVE_SURE.format(size=gib(size)) if size else words.FORGET_SURE
+    return {own.remove: gr.update(visible=False), own.sure: gr.update(visible=True, value=sure)}
 
 
 def remove(studio: Studio, view: View, shell: Any, model_id: str) -> dict[Any, Any]:

@@ -36,7 +36,7 @@ class Fitting:
 
 def build() -> Fitting:
     """Layout only."""
-    memory = pieces.html(pieces.head(words.MEMORY_TITLE))
+    memory = pieces.html(pieces.head(words.MEMORY_TITLE), js_on_load=pieces.UNFOLDED_JS)
     proposals = pieces.html("", elem_classes="hidden-empty")
     with pieces.buttons():
         go = gr.Button(words_hub.FIT, size="sm", visible=False)

@@ -14,7 +14,6 @@ from studio.models.catalog import ModelEntry
 from studio.models.hub import Found
 from studio.models.hub import search as ask_hub
 from studio.models.published import find, published, search
-from studio.models.ranking import rank
 from studio.ui import pieces
 from studio.ui import words_hub as words
 from studio.ui.guard import any_of, components, in_turn
@@ -91,10 +90,9 @@ def show_known(studio: Studio, view: View, shell: Any, query: Any, which: Any, l
     """The published models that match, best for this computer first."""
     dataset_id, model_id, *settings = values
     plan = plan_of(studio, view.form, dataset_id, model_id, settings)
-    repos = {item.repo for item in search(text(query), licence=text(licence))}
+    repos = {item.repo for item in search(pieces.typed(query), licence=pieces.typed(licence))}
     entries = [entry for entry in studio.catalog.published_entries() if entry.repo in repos]
-    ranked = rank(entries, plan.config, plan.sizes, plan.computer)
-    shown = [item for item in ranked if which == "all" or item.fits != "no"][:MOST]
+    shown = [item for item in plan.ranked(entries) if which == "all" or item.fits != "no"][:MOST]
     if not shown:
         return {view.more.known: pieces.show(pieces.small(words.NOTHING_FITS))}
     free = plan.computer.working_memory
@@ -104,7 +102,7 @@ def show_known(studio: Studio, view: View, shell: Any, query: Any, which: Any, l
 
 def search_hub(studio: Studio, view: View, shell: Any, query: Any) -> dict[Any, Any]:
     """Ask the Hub; nothing is fetched."""
-    found = ask_hub(text(query), token=studio.token.value())
+    found = ask_hub(pieces.typed(query), token=studio.token.value())
     if not found:
         return {view.more.found: pieces.show(pieces.small(words.HUB_NOTHING))}
     made = [hub_row(item) for item in found[:MOST]]
@@ -114,7 +112,7 @@ def search_hub(studio: Studio, view: View, shell: Any, query: Any) -> dict[Any, 
 
 def keep_token(studio: Studio, view: View, shell: Any, token: Any) -> dict[Any, Any]:
     """Take a token into memory; the box is emptied, so that it stays nowhere in the page."""
-    studio.token.take(text(token))
+    studio.token.take(pieces.typed(token))
     return {view.more.token: "", view.more.note: pieces.show(pieces.small(words.TOKEN_KEPT))}
 
 
@@ -142,11 +140,6 @@ def hub_row(item: Found) -> rows.Row:
 def licences() -> list[tuple[str, str]]:
     """The licences of the list, each once."""
     return [(words.ANY_LICENCE, ""), *((name, name) for name in sorted({item.licence for item in published() if item.licence}))]
-
-
-def text(value: Any) -> str:
-    """What the page sent, as text."""
-    return value.strip() if isinstance(value, str) else ""
 
 
 def about_model(entry: ModelEntry) -> Markup:

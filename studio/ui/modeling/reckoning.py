@@ -12,7 +12,8 @@ from studio.models.calibration import Speed, kept
 from studio.models.catalog import ModelEntry
 from studio.models.fit import Change, fit
 from studio.models.hardware import Hardware, hardware
-from studio.models.memory import Estimate, Learned, estimate
+from studio.models.memory import Estimate, Learned, estimate, number_bytes_of
+from studio.models.ranking import Ranked, rank
 from studio.models.row_sizes import RowSizes
 from studio.records import Dataset
 from studio.ui.tokens import Sizes
@@ -50,6 +51,15 @@ class Plan:
         """What it would take at another depth, with that depth's own rounds."""
         return replace(self, config=self.config.replace(depth=depth, num_train_epochs=0)).estimate
 
+    @property
+    def number_bytes(self) -> int:
+        """Bytes of a number in the format the run would compute in."""
+        return number_bytes_of(self.config, self.speed, bool(self.computer.accelerator))
+
+    def ranked(self, entries: Sequence[ModelEntry]) -> list[Ranked]:
+        """Models for this run, best for this computer first."""
+        return rank(entries, self.config, self.sizes, self.computer, speed=self.speed, learned=self.learned)
+
     def changes(self, others: Sequence[ModelEntry]) -> list[Change]:
         """What would make it fit, the mildest first; empty when it fits well, or when nothing helps."""
         return fit(self.config, self.entry, self.sizes, self.computer, others, speed=self.speed, learned=self.learned)
@@ -62,7 +72,7 @@ def plan_of(studio: Studio, form: Form, dataset_id: Any, model_id: str, values: 
     config = form.config(values).validate()
     counts = record.counts if record else {}
     sizes = row_sizes(studio, record, entry, config).of_rows(counts.get("train", 0), counts.get("validation", 0))
-    return Plan(config, entry, record, sizes, hardware(), kept(studio.workspace), studio.corrections)
+    return Plan(config, entry, record, sizes, hardware(), kept(studio.workspace), studio.corrections.now())
 
 
 def others(studio: Studio) -> list[ModelEntry]:

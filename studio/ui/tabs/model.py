@@ -12,7 +12,6 @@ from markupsafe import Markup
 
 from studio.config import all_settings
 from studio.errors import StudioError
-from studio.models.hardware import compute_dtype, measured
 from studio.models.hub import look, remember
 from studio.records import Dataset
 from studio.ui import pieces, plan, queue_parts, words
@@ -93,7 +92,7 @@ def build() -> View:
 def _build_models(made: dict[str, Any]) -> None:
     pieces.html(pieces.head(words.START_FROM))
     made["models"] = pieces.html(js_on_load=rows.ROWS_JS)
-    made["about"] = pieces.html(elem_classes="hidden-empty")
+    made["about"] = pieces.html(js_on_load=pieces.UNFOLDED_JS, elem_classes="hidden-empty")
     made["fetching"] = fetching.build()
     made["earlier"] = gr.Dropdown(
         [(words.NO_EARLIER, "")], value="", label=words.EARLIER, info=words.EARLIER_HINT, visible=False, interactive=True
@@ -193,7 +192,7 @@ def show_plan(studio: Studio, view: View, shell: Any, dataset_id: Any, model_id:
         view.models: pieces.show(model_list(studio, now)),
         view.about: pieces.show(more.about_model(now.entry)),
         **fitting.show(view, now, now.changes(others(studio))),
-        view.meaning: pieces.show(meaning(now.config, now.entry, now.sizes.rows if now.record else 0, number_bytes())),
+        view.meaning: pieces.show(meaning(now.config, now.entry, now.sizes.rows if now.record else 0, now.number_bytes)),
     }
     if now.record is None:
         return changes | show_next(studio, view, None)
@@ -201,14 +200,9 @@ def show_plan(studio: Studio, view: View, shell: Any, dataset_id: Any, model_id:
     return {
         **changes,
         view.form.controls["depth"]: gr.update(choices=plan.depth_choices(seconds)),
-        view.preview: pieces.show(plan.preview(mine, now.entry, now.record.counts, studio.workspace.root)),
+        view.preview: pieces.show(plan.preview(now, studio.workspace.root)),
         **show_next(studio, view, now.record, pieces.duration(mine.seconds)),
     }
-
-
-def number_bytes() -> int:
-    """Bytes of a number in the format this computer computes in, as far as it was measured."""
-    return 4 if measured() and compute_dtype() == "float32" else 2
 
 
 def model_list(studio: Studio, now: Plan) -> Markup:

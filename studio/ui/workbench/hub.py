@@ -97,7 +97,7 @@ def open_area(studio: Studio, view: View, shell: Any) -> dict[Any, Any]:
 
 def look(studio: Studio, view: View, shell: Any, name: Any, config: Any = "") -> dict[Any, Any]:
     """What the Hub says of a data set; nothing of its rows is fetched."""
-    own, about = view.hub, Hub(studio.workspace).look(text(name), text(config))
+    own, about = view.hub, Hub(studio.workspace).look(pieces.typed(name), pieces.typed(config))
     return {
         own.facts: pieces.show(facts(about)),
         own.config: gr.update(visible=len(about.configs) > 1, choices=list(about.configs), value=about.config or None),
@@ -113,7 +113,7 @@ def fetch(studio: Studio, view: View, shell: Any, *values: Any) -> Iterator[dict
     own, work, source = view.hub, Fetching(), Hub(studio.workspace)
     folder = studio.workspace.new_folder("cache", "hub")
     studio.background.hub = work
-    asked = (work, source, text(name), text(config), text(split), folder)
+    asked = (work, source, pieces.typed(name), pieces.typed(config), pieces.typed(split), folder)
     threading.Thread(target=bring, args=asked, name="fetch-hub", daemon=True).start()
     try:
         while not work.done.wait(POLL):
@@ -166,11 +166,6 @@ def bring(work: Fetching, hub: Hub, name: str, config: str, split: str, folder: 
         work.error = error
     finally:
         work.done.set()
-
-
-def text(value: Any) -> str:
-    """What the page sent, as text."""
-    return value.strip() if isinstance(value, str) else ""
 
 
 def facts(about: About) -> Markup:
