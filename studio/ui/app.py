@@ -21,6 +21,7 @@ from studio.ui.telling import percent
 TABS = {"data": data, "model": model, "train": train, "chat": chat, "library": library}
 # Opening a tab refreshes it. These show an id that can change while they are open.
 SHOWN_WHILE_OPEN = {"data": "dataset_id", "train": "run_id", "chat": "run_id"}
+KEEP_UPLOADS = (3600, 6 * 3600)  # seconds: how often is looked, and how old a temporary file may get
 ADVANCED_JS = "(value) => { window.studio.advanced(value === 'Advanced'); }"
 REMEMBERED_JS = "() => window.studio.remembered()"
 
@@ -65,7 +66,7 @@ def assemble(studio: Studio) -> Page:
     model_id, run_id)`, which is called when its tab is opened, and see SHOWN_WHILE_OPEN. A tab without `refresh` draws itself.
     Each event costs the browser, for every input it ever had, a walk through the page, also in tabs that nobody sees.
     """
-    with gr.Blocks(title=words.TITLE, analytics_enabled=False, delete_cache=(3600, 6 * 3600), fill_width=True) as demo:
+    with gr.Blocks(title=words.TITLE, analytics_enabled=False, delete_cache=KEEP_UPLOADS, fill_width=True) as demo:
         with gr.Row(elem_classes="top"):
             pieces.html(pieces.brand(words.TITLE, words.HERE.format(hardware=hardware().sentence())))
             advanced = gr.Radio(

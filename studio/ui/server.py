@@ -19,7 +19,6 @@ FIRST_PORT, LAST_PORT = 7860, 7959
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 MAX_UPLOAD = "2gb"  # of which only CSV, JSON lines and Parquet may use more than 200 MB, see `data/read.py`
 MAX_BODY = 32 * 2**20  # bytes of a call that is not an upload: a pasted table is at most 5 MB
-KEEP_UPLOADS = (3600, 6 * 3600)  # seconds: how often is looked, and how old a temporary file may get
 USER = "studio"
 CSP = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "

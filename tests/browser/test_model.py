@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from studio.samples import save_sample
 from studio.workspace import Workspace
-from tests.browser.conftest import App, faults, sideways, tab
+from tests.browser.conftest import App, faults, reload, sideways, tab
 
 pytestmark = pytest.mark.browser
 
@@ -80,3 +82,30 @@ def test_a_phone_with_everything_shown(app: App, visit, dark: bool) -> None:
     tab(page, "2 Model")
     page.locator(".facts dt:text-is('Steps'):visible").wait_for()
     assert (faults(page), sideways(page)) == ([], 0)
+
+
+def test_a_preset_is_kept_and_used_again_after_a_reload(app: App, visit) -> None:
+    page = visit(app.address)
+    tab(page, "2 Model")
+    page.locator(".facts dt:text-is('Steps'):visible").wait_for()
+    rank = page.get_by_role("spinbutton", name=re.compile(r"Adapter size \(rank\)"))
+    rank.fill("48")
+    rank.press("Tab")
+    page.get_by_text("1 setting differs").wait_for()
+    page.get_by_role("button", name="Keep or bring settings").click()
+    page.get_by_label("Name of the preset").fill("Large for poems")
+    page.get_by_role("button", name="Save these settings").click()
+    page.get_by_text("“Large for poems” is saved.").wait_for()
+    assert (faults(page), sideways(page)) == ([], 0)
+
+    reload(page)
+    tab(page, "2 Model")
+    page.locator(".facts dt:text-is('Steps'):visible").wait_for()
+    assert rank.input_value() == "16"
+    page.get_by_label("Your own presets").click()
+    page.get_by_role("option", name="Large for poems").click()
+    page.get_by_text("1 setting differs").wait_for()
+    assert rank.input_value() == "48"
+    page.get_by_role("button", name="Back to default: Adapter size (rank)").click()
+    page.get_by_text("All settings are the defaults.").wait_for()
+    assert rank.input_value() == "16"

@@ -92,7 +92,7 @@ def build() -> View:
             with pieces.card() as made["curve_card"]:
                 pieces.html(pieces.head(words.CURVE_TITLE, words.CURVE_NOTE))
                 made["curve"] = charts.curve()
-                made["says"] = pieces.html("")
+                made["says"] = pieces.html("", js_on_load=pieces.UNFOLDED_JS)
             with pieces.card():
                 pieces.html(pieces.head(words.ASKED_TITLE, words.ASKED_NOTE))
                 made["asked"] = pieces.html("")
