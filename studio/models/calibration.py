@@ -21,6 +21,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from studio.errors import Busy, StudioError
 from studio.models import hardware
 from studio.models.lease import DeviceLease
@@ -34,7 +36,9 @@ FEWEST = 3  # repeats of each, the first of which only sets things up
 WIDE, SHORT, NARROW = (512, 576, 1536), (32, 576, 1536), (512, 576, 16)
 ATTENDED = (24, 384, 64)  # blocks, queries and head size: eight rows of 128 tokens in the starter
 STREAMED = 2**22  # numbers in one pass over memory; more than the caches hold
+UNCACHED = 64 * 2**20  # bytes, likewise
 SMALL = 64  # numbers, so few that only the call itself counts
+LOOK_SECONDS, BUSY_PERCENT = 1.0, 30.0  # above this share of all cores a measurement would find a slower computer; chosen
 PACKED = (1536, 576)  # sizes of a 4-bit and of an 8-bit layer
 
 
@@ -109,7 +113,11 @@ def calibrate(workspace: Workspace, *, again: bool = False) -> Speed:
 
 
 def calibrate_when_free(workspace: Workspace) -> Speed | None:
-    """`calibrate`, or None where somebody has the device or the workspace cannot be written to."""
+    """`calibrate`, or what is kept; None while the device is taken, the computer is busy, or nothing can be written."""
+    if found := kept(workspace):
+        return found
+    if psutil.cpu_percent(LOOK_SECONDS) > BUSY_PERCENT:
+        return None
     with contextlib.suppress(Busy, OSError):
         return calibrate(workspace)
     return None
@@ -150,9 +158,13 @@ def measure() -> Speed:
 
 
 def _product_rate(torch: Any, sizes: tuple[int, int, int], dtype: Any, device: str) -> float:
+    """Of products with one matrix after the other, more of them than caches hold: a model uses each weight once a pass."""
     rows, inner, outer = sizes
-    left, right = (torch.ones(shape, dtype=dtype, device=device) for shape in ((rows, inner), (outer, inner)))
-    return 2 * rows * inner * outer / _seconds(lambda: torch.nn.functional.linear(left, right))
+    left = torch.ones(rows, inner, dtype=dtype, device=device)
+    each = torch.ones(outer, inner, dtype=dtype, device=device)
+    matrices = [each.clone() for _ in range(math.ceil(UNCACHED / (each.numel() * each.element_size())))]
+    seconds = _seconds(lambda: [torch.nn.functional.linear(left, right) for right in matrices])
+    return 2 * rows * inner * outer * len(matrices) / seconds
 
 
 def _four_bit(torch: Any, dtype: Any, device: str) -> tuple[float, float]:

@@ -34,7 +34,7 @@ WELL, TIGHT = 0.7, 0.95  # shares of the free memory
 UNPACKED_ROOM = 3  # times the unpacked weights must be free, as in studio/models/load.py; a test compares
 MEMORY_BAND = {"fused": (0.85, 1.15), "padded": (0.8, 1.2)}  # of the estimate, from the same benchmark
 GPU_BAND = (0.7, 1.4)  # never measured
-CALIBRATED_BAND, MEASURED_BAND, ROUGH_BAND = (0.7, 1.4), (0.5, 2.0), (0.3, 3.0)
+CALIBRATED_BAND, ROUGH_BAND = (0.7, 1.4), (0.3, 3.0)
 SLOW_INT8 = 4.0  # what the upper end of the time is multiplied by with int8 on a CPU that was not measured at it
 # Where nothing is measured: floating-point operations a second. A core with AVX2 reached 30e9 here, older ones do a third.
 ASSUMED_RATE = {"core": 20e9, "gpu": 10e12}
@@ -138,10 +138,9 @@ def estimate(
         form,
         config.training.gradient_checkpointing,
     )
-    measured = speed is not None or machine.measured()
     used = speed or _assumed(hardware)
     seconds = more_seconds * run_seconds(config, sizes.cut(config.data.max_length), task, tokens, used, unpacked=room)
-    fast, slow = CALIBRATED_BAND if speed else MEASURED_BAND if measured else ROUGH_BAND
+    fast, slow = CALIBRATED_BAND if speed else ROUGH_BAND
     if config.model.quantization == "int8" and not on_gpu and not speed:
         slow *= SLOW_INT8
     free = hardware.working_memory
@@ -164,7 +163,7 @@ def estimate(
         seconds_low=seconds * fast,
         seconds_high=seconds * slow,
         fits="well" if needed <= WELL * free else "tight" if needed <= TIGHT * free else "no",
-        rough=not measured,
+        rough=speed is None,
         learned_from=told,
     )
 
@@ -231,8 +230,12 @@ def number_bytes_of(config: RunConfig, speed: Speed | None, on_gpu: bool) -> int
 
 
 def _assumed(hardware: Hardware) -> Speed:
-    """A speed where there is none: from one measured matrix product, or from the number of cores."""
+    """A speed where there is none, from the number of cores.
+
+    Not from the one product that chooses the number format: it is measured while the page loads, and has found a fifth of the
+    rate beside that.
+    """
     on_gpu = bool(hardware.accelerator)
-    rate = machine.gemm_rate() if machine.measured() else ASSUMED_RATE["gpu"] if on_gpu else ASSUMED_RATE["core"] * hardware.cores
+    rate = ASSUMED_RATE["gpu"] if on_gpu else ASSUMED_RATE["core"] * hardware.cores
     shares = {name: share * rate for name, share in ASSUMED_SHARES.items()}
     return Speed(machine="", on_gpu=on_gpu, dtype="", measured_at=0.0, wide=rate, call_seconds=ASSUMED_CALL, **shares)

@@ -55,7 +55,7 @@ def stamp(studio: Studio) -> str:
     """A short text that differs whenever a page may have something new to show."""
     turns = studio.runs.turns()
     live = turns.live
-    parts: list[object] = [turns, studio.lease.holder(), studio.warmed(), studio.engine.opened]
+    parts: list[object] = [turns, studio.lease.holder(), studio.warmed(), studio.calibrated(), studio.engine.opened]
     for room in ("runs", "datasets", "models"):
         parts.append((studio.workspace.root / room).stat().st_mtime_ns)
     if live:

@@ -37,6 +37,7 @@ log = logging.getLogger("studio.ui")
 LIVE_SECONDS = 0.5
 KEPT_SPECTRA = 8
 WARM_AFTER_SECONDS = 2.0  # the imports hold up every handler, so the page fills itself first
+CALIBRATE_AGAIN_SECONDS = 5.0
 FETCH_END_SECONDS = 3.0  # for pip to be ended and its files removed
 HEAVY = ("torch", "transformers", "peft", "accelerate")
 
@@ -50,6 +51,7 @@ class _Background:
     stops: dict[str, threading.Event] = field(default_factory=dict)
     failed: dict[str, StudioError] = field(default_factory=dict)
     warming: threading.Thread | None = None
+    calibrated: threading.Event = field(default_factory=threading.Event)
     leaving: threading.Event = field(default_factory=threading.Event)
     taking: dict[str, Telling] = field(default_factory=dict)  # files that are being read
     hub: Any = None  # the fetch of a data set that is on its way
@@ -146,8 +148,18 @@ class Studio:
                 log.exception("%s cannot be loaded", name)
                 return
         compute_dtype()
-        if not self.background.leaving.is_set():
-            calibrate_when_free(self.workspace)
+        threading.Thread(target=self._calibrate, name="calibrate", daemon=True).start()
+
+    def _calibrate(self) -> None:
+        """Measure this computer as soon as nothing else uses it: people begin to train at once, and the page itself loads."""
+        while not self.background.leaving.wait(CALIBRATE_AGAIN_SECONDS):
+            if calibrate_when_free(self.workspace):
+                self.background.calibrated.set()
+                return
+
+    def calibrated(self) -> bool:
+        """Whether this computer was measured, now or earlier, as far as this process knows."""
+        return self.background.calibrated.is_set()
 
     # ---- fetching a model
 

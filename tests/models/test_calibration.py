@@ -73,9 +73,19 @@ def test_damage_counts_as_nothing(workspace: Workspace, quick: list[int]) -> Non
         assert kept(workspace) is None
 
 
-def test_nobody_is_measured_beside(workspace: Workspace, quick: list[int]) -> None:
+def test_nobody_is_measured_beside(workspace: Workspace, quick: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calibration.psutil, "cpu_percent", lambda _: 5.0)
     with DeviceLease(workspace).take("A training"):
         with pytest.raises(Busy):
             calibrate(workspace)
         assert calibrate_when_free(workspace) is None
     assert not quick and calibrate_when_free(workspace) is not None
+
+
+def test_a_busy_computer_is_measured_later(workspace: Workspace, quick: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calibration.psutil, "cpu_percent", lambda _: 80.0)
+    assert calibration.calibrate_when_free(workspace) is None and not quick
+    monkeypatch.setattr(calibration.psutil, "cpu_percent", lambda _: 5.0)
+    assert calibration.calibrate_when_free(workspace) == kept(workspace) and len(quick) == 1
+    monkeypatch.setattr(calibration.psutil, "cpu_percent", lambda _: 80.0)
+    assert calibration.calibrate_when_free(workspace), "what is kept needs no measuring"

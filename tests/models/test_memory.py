@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from studio.config import AdapterConfig, RunConfig
-from studio.models import footprint, memory, work
+from studio.models import calibration, footprint, memory, work
 from studio.models.catalog import ModelCatalog
 from studio.models.hardware import Hardware
 from studio.models.memory import Estimate, RowSizes, estimate
@@ -146,8 +146,10 @@ def test_without_torch_it_says_that_it_guesses() -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_with_torch_the_rate_is_this_computers(workspace: Workspace) -> None:
-    memory.machine.compute_dtype()
+def test_a_measured_computer_is_no_guess_and_an_unmeasured_one_is_said_to_be(workspace: Workspace) -> None:
+    memory.machine.compute_dtype()  # one product, measured whatever else goes on, says too little
     entry = ModelCatalog(workspace).get("starter")
-    found = estimate(RunConfig(), entry, SIZES, COMPUTER)
+    guessed = estimate(RunConfig(), entry, SIZES, COMPUTER)
+    assert guessed.rough and guessed.seconds_high > 5 * guessed.seconds_low
+    found = estimate(RunConfig(), entry, SIZES, COMPUTER, speed=calibration.measure())
     assert not found.rough and found.seconds_high < 5 * found.seconds_low

@@ -279,7 +279,9 @@ def tick(studio: Studio, view: View, shell: Any, state: Any, dataset_id: Any, mo
     It overtakes the handlers that wait in turn, so it draws no plan; it marks the plan as stale.
     """
     turns, entry = studio.runs.turns(), studio.catalog.get(model_id)
-    drawn = "|".join(map(str, (turns.live, bool(turns.waiting), dataset_id, model_id, entry.ready, studio.warmed())))
+    drawn = "|".join(
+        map(str, (turns.live, bool(turns.waiting), dataset_id, model_id, entry.ready, studio.warmed(), studio.calibrated()))
+    )
     now = [drawn, fetching.sign(studio, model_id)]
     if now == state:
         return {}
