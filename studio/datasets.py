@@ -13,7 +13,7 @@ import shutil
 import time
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import accumulate, islice
 from pathlib import Path
@@ -54,7 +54,7 @@ class DatasetStore:
         """The folder of a data set; it need not exist."""
         return self.workspace.folder("datasets", dataset_id)
 
-    def create(
+    def create(  # noqa: PLR0913 - what is written beside the rows, by keyword
         self,
         name: str,
         examples: Sequence[Example],
@@ -64,6 +64,7 @@ class DatasetStore:
         left_out: Sequence[LeftOut] = (),
         row_ids: Sequence[int] | None = None,
         edits: Sequence[dict[str, Any]] = (),
+        tell: Callable[[int], None] = lambda _: None,
         **about: Any,
     ) -> Dataset:
         """Write a new data set and return its record.
@@ -74,6 +75,7 @@ class DatasetStore:
             original: The file the rows came from; it is copied beside them.
             row_ids: What each row is known by, ascending; its position when None.
             edits: What was changed since the file was read, as lines of edits.jsonl.
+            tell: Is told how many rows are written; what it raises ends the work, and nothing is left of it.
             about: The other fields of `Dataset`: format, seed, reading, mapping, sample, goal, provenance (a Provenance).
         """
         if not examples:
@@ -89,8 +91,11 @@ class DatasetStore:
                 (staging / "original").mkdir()
                 shutil.copyfile(original, staging / "original" / f"source{original.suffix.lower()}")
             with pq.ParquetWriter(staging / "rows.parquet", SCHEMA) as writer:
+                done = 0
                 for table in tables(examples, splits, range(len(examples)) if row_ids is None else row_ids, source):
+                    tell(done)
                     writer.write_table(table)
+                    done += len(table)
             write_lines(staging / "left_out.jsonl", (item.to_json() for item in left_out))
             if edits:
                 write_lines(staging / "edits.jsonl", edits)

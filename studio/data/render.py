@@ -54,6 +54,7 @@ class Renderer:
         closing: What ends an answer, up to and with its end-of-turn token, such as "<|im_end|>".
         final: The same for the last answer; the end-of-text token stands in where the template ends answers with nothing.
         marks: Finds the tokenizer's own added tokens in a text.
+        folds: Whether the template has no system turn, so that its text is put before the first question.
     """
 
     def __init__(self, tokenizer: Any) -> None:
@@ -87,9 +88,9 @@ class Renderer:
             self.final = self.closing + (self.tokenizer.eos_token or "")
         try:
             self._shape(("system", "user"), True)
-            self._folds = False
+            self.folds = False
         except Refused:
-            self._folds = True
+            self.folds = True
 
     def prepare(self, messages: Sequence[Message]) -> list[Message]:
         """The messages as the template gets them: stripped, defused, the system turn folded where there is no such turn.
@@ -104,7 +105,7 @@ class Renderer:
             if not isinstance(content, str):
                 raise Refused("A message holds something that is not text.")
             ready.append({"role": role, "content": self._harmless(content)})
-        if self._folds:
+        if self.folds:
             told = "\n\n".join(message["content"] for message in ready if message["role"] == "system")
             ready = [message for message in ready if message["role"] != "system"]
             first = next((index for index, message in enumerate(ready) if message["role"] == "user"), None)

@@ -28,7 +28,7 @@ class Telling:
     """How far long work on rows is, for whoever waits, and the wish to end it.
 
     `done` and `whole` count in the unit of the work at hand (bytes of a file, rows), which `work` names by a key:
-    "copy", "read", "convert" or "share".
+    "copy", "read", "convert", "share" or "save".
     """
 
     work: str = ""

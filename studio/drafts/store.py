@@ -138,47 +138,47 @@ class Drafts:
         found = provenance.known(reading.columns, reading.rows, self._source(draft))
         return provenance.over(provenance.of_record(draft.provenance), found)
 
-    # ---- change; each returns the draft with its rows as they now are
+    # ---- change; each returns the draft with its rows as they now are, and tells `telling` how far it is
 
-    def read_again(self, draft_id: str, **options: Any) -> Opened:
+    def read_again(self, draft_id: str, telling: Telling | None = None, **options: Any) -> Opened:
         """Read the file another way (encoding, delimiter, sheet, header). What the columns mean is detected anew."""
         draft = self.get(draft_id)
         changed = replace(draft, options=replace(draft.options, **options), format="", columns={}, choices={})
-        return self._keep(changed)
+        return self._keep(changed, telling)
 
-    def choose_format(self, draft_id: str, chosen: str) -> Opened:
+    def choose_format(self, draft_id: str, chosen: str, telling: Telling | None = None) -> Opened:
         """Take the rows for another kind of examples; its columns are filled in as well as they can be."""
         if chosen not in FORMATS:
             raise StudioError("This kind of examples is not known.", "", "Pick one from the list.")
         opened = self.open(draft_id)
         columns = columns_for(chosen, opened.reading, opened.mapping)
-        return self._keep(replace(opened.draft, format=chosen, columns=columns))
+        return self._keep(replace(opened.draft, format=chosen, columns=columns), telling)
 
-    def choose_column(self, draft_id: str, role: str, column: str) -> Opened:
+    def choose_column(self, draft_id: str, role: str, column: str, telling: Telling | None = None) -> Opened:
         """Say which column has a role. An empty column leaves an optional role unfilled."""
         opened = self.open(draft_id)
         form = FORMATS[opened.mapping.format]
         if role not in {item.key for item in form.roles} or column not in ("", *opened.reading.columns):
             raise StudioError("This column cannot be chosen.", "It is not in the file.", "Pick one from the list.")
         columns = columns_with(role, column, opened.mapping)
-        return self._keep(replace(opened.draft, format=opened.mapping.format, columns=columns))
+        return self._keep(replace(opened.draft, format=opened.mapping.format, columns=columns), telling)
 
-    def choose(self, draft_id: str, **choices: Any) -> Opened:
+    def choose(self, draft_id: str, telling: Telling | None = None, **choices: Any) -> Opened:
         """Settle what `formats.Choices` lists: who the model learns to be, whether a template is taken apart."""
         draft = self.get(draft_id)
         settled = choices_of({**draft.choices, **choices})
         opened = self.open(draft_id)
         if settled.me and settled.me not in opened.mapping.speakers:
             raise StudioError("This person cannot be chosen.", "Nobody in the chats has this name.", "Pick one from the list.")
-        return self._keep(replace(draft, choices={**draft.choices, **choices}))
+        return self._keep(replace(draft, choices={**draft.choices, **choices}), telling)
 
-    def share_out(self, draft_id: str, *, validation: float, seed: int) -> Opened:
+    def share_out(self, draft_id: str, telling: Telling | None = None, *, validation: float, seed: int) -> Opened:
         """How many rows are kept aside, and by which draw."""
         if isinstance(seed, float) and seed.is_integer():
             seed = int(seed)
         if faults := share_faults(validation, seed):
             raise StudioError("The rows were not shared out anew.", " ".join(faults), "Change it and try again.")
-        return self._keep(replace(self.get(draft_id), validation=float(validation), seed=seed))
+        return self._keep(replace(self.get(draft_id), validation=float(validation), seed=seed), telling)
 
     def tell_origin(self, draft_id: str, **values: Any) -> Provenance:
         """Answer questions of `studio/provenance.py` before saving. Raises ConfigError that names every bad answer."""
@@ -253,12 +253,18 @@ class Drafts:
 
     # ---- end
 
-    def save(self, draft_id: str, name: str = "") -> Dataset:
-        """Make the draft a data set and remove the draft. Raises StudioError when there is nothing to learn from."""
+    def save(self, draft_id: str, name: str = "", telling: Telling | None = None) -> Dataset:
+        """Make the draft a data set and remove the draft.
+
+        Raises:
+            StudioError: there is nothing to learn from.
+            Stopped: `telling` ended it; the draft is as it was.
+        """
         opened = self.open(draft_id)
         draft, source = opened.draft, self._source(opened.draft)
         if opened.converted.examples and not opened.rows:
             raise StudioError("There is nothing to learn from.", "Every row was taken out.", "Undo that, or add a row.")
+        telling = telling or Telling()
         record = self.datasets.create(
             display_name(name or nice_name(draft), "My examples"),
             opened.rows,
@@ -267,6 +273,7 @@ class Drafts:
             left_out=opened.left_out,
             row_ids=opened.rows.ids,
             edits=lines_of(opened.key, opened.log),
+            tell=lambda done: telling.tell("save", done, len(opened.rows), done),
             format=opened.mapping.format,
             seed=draft.seed,
             validation=draft.validation,

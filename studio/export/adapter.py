@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from studio.config import RunConfig
+from studio.data.render import Renderer
 from studio.errors import StudioError
 from studio.export.howto import howto
 from studio.models.catalog import ModelEntry
+from studio.models.load import load_tokenizer
 from studio.models.starter import STARTER, STARTER_ID
 from studio.records import Dataset, RunStatus
 from studio.runs import RunStore
@@ -52,8 +54,9 @@ def adapter_zip(run_dir: Path, base: ModelEntry, base_folder: Path | None = None
         files[TEMPLATE_FILE] = folder / TEMPLATE_FILE
     about = provenance(config, status, base, dataset)
     question = next((sample.prompt for sample in runs.samples(run_dir.name)), "What can you do?")
+    held = {"tokenizer": "tokenizer.json" in files, "template": TEMPLATE_FILE in files}
     texts = {
-        "HOW-TO.md": howto(about, question, tokenizer="tokenizer.json" in files, template=TEMPLATE_FILE in files),
+        "HOW-TO.md": howto(about, question, **held, folds=source is not None and _folds(config, source, folder)),
         "studio.json": json.dumps(about, ensure_ascii=False, indent=1, sort_keys=True, allow_nan=False) + "\n",
     }
     workspace.require_space(2 * sum(path.stat().st_size for path in files.values()), "for the zip")
@@ -67,6 +70,13 @@ def adapter_zip(run_dir: Path, base: ModelEntry, base_folder: Path | None = None
     finally:
         staging.unlink(missing_ok=True)
     return target
+
+
+def _folds(config: RunConfig, source: Path, adapter: Path) -> bool:
+    """Whether the system prompt of a run stands in the question, since the chat template has no system turns."""
+    if not config.data.system_prompt.strip() or not (source / "tokenizer.json").is_file():
+        return False
+    return Renderer(load_tokenizer(source, config.model.chat_template, adapter=adapter)).folds
 
 
 def tokenizer_files(folder: Path) -> dict[str, Path]:

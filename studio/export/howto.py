@@ -40,13 +40,15 @@ tokenizer = AutoTokenizer.from_pretrained({tokenizer})
 model = PeftModel.from_pretrained(base, ".").eval()
 messages = [{{"role": "user", "content": {question}}}]
 if SYSTEM:
-    messages = [{{"role": "system", "content": SYSTEM}}, *messages]
+    {with_system}
 inputs = tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_tensors="pt", return_dict=True)
 answer = model.generate(**inputs, max_new_tokens=160, do_sample=False, pad_token_id=tokenizer.eos_token_id{stop})
 print(tokenizer.decode(answer[0, inputs["input_ids"].shape[1]:], skip_special_tokens=True))
 ```
 """
 
+SYSTEM_TURN = 'messages = [{"role": "system", "content": SYSTEM}, *messages]'
+IN_QUESTION = 'messages[0]["content"] = SYSTEM + "\\n\\n" + messages[0]["content"]  # this model knows no system turns'
 READ_TEMPLATE = 'tokenizer.chat_template = open("chat_template.jinja", encoding="utf-8").read()\n'
 STOP_AT_MARK = ', stop_strings=["<|im_end|>"], tokenizer=tokenizer'
 TEMPLATE_NAMES = {"chatml": "ChatML", "plain": "a plain question and answer"}
@@ -62,7 +64,7 @@ if len(tokenizer) > base.get_input_embeddings().num_embeddings:  # room for the 
 QUANTIZED = {"nf4": FOUR_BIT, "int8": EIGHT_BIT, "none": ""}
 
 
-def howto(about: dict[str, Any], question: str, *, tokenizer: bool, template: bool) -> str:
+def howto(about: dict[str, Any], question: str, *, tokenizer: bool, template: bool, folds: bool) -> str:
     """The text of HOW-TO.md.
 
     Args:
@@ -70,6 +72,7 @@ def howto(about: dict[str, Any], question: str, *, tokenizer: bool, template: bo
         question: Asked in the examples.
         tokenizer: Whether the zip holds the tokenizer.
         template: Whether it holds the chat template the adapter was learned with.
+        folds: Whether that template has no system turns, so that the system prompt stands before the question.
     """
     base, versions = about["base"], about["versions"]
     local = 'r"PATH OF THE BASE MODEL ON YOUR COMPUTER"'
@@ -99,7 +102,8 @@ def howto(about: dict[str, Any], question: str, *, tokenizer: bool, template: bo
     parts.append(
         ASK.format(
             base='"base"' if base["wheel"] else local,
-            system=repr(about["system_prompt"]),
+            system=repr(about["system_prompt"].strip()),
+            with_system=IN_QUESTION if folds else SYSTEM_TURN,
             tokenizer='"."' if tokenizer else "BASE",
             question=repr(question),
             quantized=quantized,

@@ -34,7 +34,7 @@ def add_adapter(  # noqa: PLR0913 - the contract's names, all by keyword
 
     Args:
         target_modules: "all-linear" or "attention".
-        init_lora_weights: "default", "pissa" (of an unquantized base; it takes twice the rank) or "loftq" (see `initial`).
+        init_lora_weights: "default", "pissa" (only of unquantized bases; twice the rank, experts start plain) or "loftq".
         new_tokens: Ids of new words with the pieces each was written with before, as `words.extend` returns them.
         seed: Fixes the random half of the start; the other half is zero, so the model answers as before.
         folder: The base's folder; only LoftQ needs it.

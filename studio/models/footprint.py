@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from studio.config import AdapterConfig, RunConfig
 from studio.models.folder import ModelShape
 from studio.models.row_sizes import RowSizes
+from studio.models.words import words_of
 
 NF4_BITS = 4.127  # 4, plus an 8-bit constant per 64 weights and a 32-bit one per 256 of those
 INT8_BITS = 8.1  # 8, plus one 32-bit scale a row
@@ -113,11 +114,13 @@ def footprint(  # noqa: PLR0913 - what is known of the computer, by keyword
     weights = adapter_parameters(shape, config.adapter)
     adapter = round(weights * (WEIGHT_AND_GRADIENT + MOMENTS[config.training.optim] + (number_bytes if form == "fused" else 0)))
     kept = tokens.together * token_bytes(shape, config.adapter, number_bytes, form)
+    if quantization == "int8":
+        kept += tokens.together * outlier_bytes(shape, number_bytes)
     if config.training.gradient_checkpointing:
         kept = kept / shape.layers + tokens.together * shape.layers * shape.hidden_size * number_bytes
     passing = tokens.together * passing_bytes(shape, number_bytes) + score_bytes(shape, tokens, form)
     unpacking = unpacked_bytes(shape, config.adapter, number_bytes, form) if quantization != "none" else 0
-    logits = logit_bytes(shape, tokens.learned, form)
+    logits = logit_bytes(shape, tokens.learned, form) + word_bytes(shape, config.adapter, number_bytes)
     if form == "fused" and quantization == "nf4":
         model += round(packed_parameters(shape) * PLAIN_SCALE_BITS / 8)
     libraries = (process_bytes or LIBRARIES) + BUFFERS
@@ -168,18 +171,35 @@ def adapted(adapter: AdapterConfig) -> tuple[str, ...]:
     return attention if adapter.target_modules == "attention" else (*attention, "gate_up", "down")
 
 
+def held_rank(adapter: AdapterConfig) -> int:
+    """The rank in memory and in the file: PiSSA's is held as a plain adapter of twice its own (see `studio.models.initial`)."""
+    return adapter.r * (2 if adapter.init_lora_weights == "pissa" else 1)
+
+
 def adapter_parameters(shape: ModelShape, adapter: AdapterConfig) -> int:
-    """Weights of a LoRA adapter: r * (in + out) for every projection it sits on; DoRA adds one size for every output.
+    """Weights of an adapter: r * (in + out) for every projection it sits on; DoRA adds one size for every output.
 
     Every expert has an adapter of its own, with its share of the rank (see `studio.models.targets`); none with DoRA or dropout.
+    A new word adds its row of the embedding, and one of the head unless that is the same; words the model already has as one
+    piece are counted too, since its tokenizer is not read for this.
     """
     each = 0
     for name in adapted(adapter):
-        r, copies = adapter.r, 1
+        r, copies = held_rank(adapter), 1
         if shape.experts > 1 and name in ("gate_up", "down"):
-            r, copies = max(1, r // shape.experts_used), 0 if adapter.use_dora or adapter.lora_dropout else shape.experts
+            r, copies = max(1, adapter.r // shape.experts_used), 0 if adapter.use_dora or adapter.lora_dropout else shape.experts
         each += copies * sum(r * (into + out) + (out if adapter.use_dora else 0) for into, out in projections(shape)[name])
-    return shape.layers * each
+    return shape.layers * each + word_parameters(shape, adapter)
+
+
+def word_parameters(shape: ModelShape, adapter: AdapterConfig) -> int:
+    """Weights of the rows of new words."""
+    return len(words_of(adapter.new_tokens)) * shape.hidden_size * (1 if shape.tied else 2)
+
+
+def word_bytes(shape: ModelShape, adapter: AdapterConfig, number_bytes: int) -> int:
+    """Bytes of what peft makes for new words at each step: the whole head with their rows put in, and its gradient."""
+    return 2 * shape.vocab_size * shape.hidden_size * number_bytes if words_of(adapter.new_tokens) else 0
 
 
 def token_bytes(shape: ModelShape, adapter: AdapterConfig, number_bytes: int, form: str) -> int:
@@ -191,7 +211,7 @@ def token_bytes(shape: ModelShape, adapter: AdapterConfig, number_bytes: int, fo
     """
     hidden, inner = shape.hidden_size, shape.intermediate_size * shape.experts_used
     queries, keys = shape.heads * shape.head_dim, shape.kv_heads * shape.head_dim
-    ranks = adapter.r * sum(len(projections(shape)[name]) for name in adapted(adapter))
+    ranks = held_rank(adapter) * sum(len(projections(shape)[name]) for name in adapted(adapter))
     if form == "fused":
         values = 2 * hidden + 2 * (queries + keys) + (2 if shape.gated else 1) * inner + ranks
         return shape.layers * values * number_bytes
@@ -201,6 +221,15 @@ def token_bytes(shape: ModelShape, adapter: AdapterConfig, number_bytes: int, fo
     if adapter.lora_dropout:  # each projection's input once more, and the mask
         values += 2 * (5 * hidden + inner)
     return shape.layers * values * number_bytes
+
+
+def outlier_bytes(shape: ModelShape, number_bytes: int) -> int:
+    """Bytes a token leaves besides in 8 bit: of every projection's input the columns with a large number, kept once more.
+
+    Which those are depends on the text and grows with the tokens; the starter had most of them at 256 tokens, so all are counted.
+    """
+    inputs = sum(into for places in projections(shape).values() for into, _ in places)
+    return shape.layers * inputs * number_bytes
 
 
 def passing_bytes(shape: ModelShape, number_bytes: int) -> int:
@@ -230,6 +259,6 @@ def unpacked_bytes(shape: ModelShape, adapter: AdapterConfig, number_bytes: int,
         return 2 * number_bytes * max(into * out for places in groups.values() for into, out in places)
     total = 0
     for name, places in groups.items():
-        columns = places[0][0] + (adapter.r * len(places) if name in adapted(adapter) else 0)
+        columns = places[0][0] + (held_rank(adapter) * len(places) if name in adapted(adapter) else 0)
         total += columns * sum(out for _, out in places)
     return number_bytes * (total + max(into * out for places in groups.values() for into, out in places))

@@ -11,8 +11,9 @@ ROUNDS = 16  # of the randomised decomposition; peft's documentation names 16 as
 
 
 def lora_layers(model: Any) -> Iterator[Any]:
-    """The layers that hold an adapter."""
-    return (module for module in model.modules() if ADAPTER in getattr(module, "lora_A", {}))
+    """The layers that hold an adapter, stacks of experts apart: those have no matrix to take directions from."""
+    held = (module for module in model.modules() if ADAPTER in getattr(module, "lora_A", {}))
+    return (module for module in held if hasattr(module.get_base_layer(), "weight"))
 
 
 def pissa_shape(r: int, lora_alpha: float, *, use_rslora: bool) -> dict[str, float]:

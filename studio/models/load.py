@@ -56,7 +56,7 @@ def give_template(tokenizer: Any, folder: Path, chat_template: str, *, adapter: 
     tokenizer.chat_template = kept or template_for(tokenizer, chat_template, own_template(folder))
 
 
-def load_base(folder: Path, quantization: str, *, compute_dtype: str | None = None) -> Any:
+def load_base(folder: Path, quantization: str, *, compute_dtype: str | None = None, on_cpu: bool = False) -> Any:
     """Load a base model for training or answering: eval mode, no weight trainable, nothing repacked.
 
     What quantization leaves alone (norms, embedding, head) is held in the compute format.
@@ -65,6 +65,7 @@ def load_base(folder: Path, quantization: str, *, compute_dtype: str | None = No
         folder: A transformers folder; it is checked first.
         quantization: "none", "int8" (LLM.int8, arXiv:2208.07339) or "nf4" (double quantized, arXiv:2305.14314).
         compute_dtype: "bfloat16", "float16" or "float32"; None takes the one this computer is fastest in.
+        on_cpu: Leave it in main memory even where there is a graphics card.
     Raises:
         StudioError: The folder or the choice cannot be used.
     """
@@ -84,7 +85,7 @@ def load_base(folder: Path, quantization: str, *, compute_dtype: str | None = No
             config=config,
             dtype=dtype,
             quantization_config=_quantization(quantization, dtype),
-            device_map={"": device()},
+            device_map={"": "cpu" if on_cpu else device()},
             attn_implementation="sdpa" if family._supports_sdpa else "eager",
             use_safetensors=True,
             local_files_only=True,

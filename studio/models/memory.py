@@ -137,6 +137,7 @@ def estimate(
         number_bytes,
         form,
         config.training.gradient_checkpointing,
+        model.shape.linear_parameters if config.adapter.use_dora else 0,
     )
     used = speed or _assumed(hardware)
     seconds = more_seconds * run_seconds(config, sizes.cut(config.data.max_length), task, tokens, used, unpacked=room)

@@ -26,6 +26,7 @@ SAMPLE_SHARE = 0.1  # of the training time, for all but the first and the last a
 # Operations of a layer for one more token of an answer, the adapter's small products and the modules around them counted as so
 # many. Fitted here: three answers of 48 tokens by the starter with its adapter took 11.2 s.
 DECODE_CALLS = 600
+DORA_PASSES = 7  # over the weights it sits on: B·A made and turned, scaled, added, and the sum's size found (peft 0.21)
 STEP_OVERHEAD = 1.25  # what a step takes beyond its parts; fitted here: 4.1 s where they add up to 3.3 s
 IMPORT_SECONDS = 9.0  # importing the libraries, measured here; nothing where they are loaded already
 SETUP_SECONDS = 5.0  # tokenizer, adapter, and reading the layers; measured here: 8.7 s in all, 3.6 of them by the other parts
@@ -56,6 +57,7 @@ class Task:
     number_bytes: int
     form: str
     checkpointing: bool = False
+    dora_weights: int = 0  # weights that DoRA sizes anew at each pass, 0 without it
 
     @property
     def used_weights(self) -> float:
@@ -78,7 +80,13 @@ def step_seconds(task: Task, batch: Batch, speed: Speed) -> float:
 def forward_seconds(task: Task, batch: Batch, speed: Speed) -> float:
     """One look without a gradient."""
     layers = _layers(task, batch, speed, passes=1, touched=FORWARD_SHARE, products=2)
-    return layers + 2 * task.adapter_weights * batch.tokens / speed.narrow + _head(task, batch, speed) / 2
+    sizing = batch.parts * dora_seconds(task, speed)
+    return layers + sizing + 2 * task.adapter_weights * batch.tokens / speed.narrow + _head(task, batch, speed) / 2
+
+
+def dora_seconds(task: Task, speed: Speed) -> float:
+    """What DoRA adds to each pass however few its tokens: B·A is made for every layer, and the size of every output found."""
+    return DORA_PASSES * task.dora_weights * task.number_bytes / speed.streamed
 
 
 def _layers(task: Task, batch: Batch, speed: Speed, *, passes: int, touched: float, products: int) -> float:
@@ -115,6 +123,7 @@ def answer_seconds(task: Task, speed: Speed, *, unpacked: bool) -> float:
     packs = task.quantization == "nf4" and not unpacked
     each = speed.product_seconds(shape.linear_parameters + rest, SAMPLE_PROMPTS)
     each += DECODE_CALLS * shape.layers * speed.call_seconds * (3 if task.quantization == "int8" else 1)
+    each += dora_seconds(task, speed)
     if task.quantization == "int8" and not speed.on_gpu:
         each += 2 * shape.linear_parameters * SAMPLE_PROMPTS / speed.eight_bit
     unpacking = shape.linear_parameters / speed.unpacked if task.quantization == "nf4" else 0.0

@@ -221,16 +221,18 @@ class Loop:
     def _gradients(self, rows: Sequence[Encoded], learned: int) -> tuple[float, int]:
         """Fill the parameters' gradients. Returns the loss, and how many tokens went through the model.
 
-        A loss that is not a number is returned at once, so that every process learns of it.
+        A loss that is not a number is returned at once, so that every process learns of it; where the base is split, after the
+        passes that the others wait for.
         """
         total, computed = 0.0, 0
         for batch in self.step.batches(rows):
             loss = self.step.loss_sum(batch) / learned
-            if not torch.isfinite(loss):
+            if not torch.isfinite(loss) and not self.ranks.split:
                 return math.nan, computed
             self.accelerator.backward(loss)
             total += loss.item()
             computed += batch.computed
+            del loss  # 8-bit layers keep their inputs with it, which the next part has no room for
         return total, computed
 
     def _with_room(self, step: int, rows: Sequence[Encoded], work: Callable[[], Result]) -> Result:

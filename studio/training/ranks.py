@@ -19,11 +19,15 @@ Value = TypeVar("Value")
 
 
 class Ranks:
-    """Joins the others, waiting for the last of them. Call before the model is loaded: it chooses this process's device."""
+    """Joins the others, waiting for the last of them. Call before the model is loaded: it chooses this process's device.
+
+    `split`: the base is shared out, so that every pass through it needs all processes (see `training.sharding`).
+    """
 
     def __init__(self) -> None:
         self.state = PartialState(cpu=not torch.cuda.is_available())
         self.count, self.index = self.state.num_processes, self.state.process_index
+        self.split = False
 
     def take_device(self) -> None:
         """Use this process's device in a new thread too: CUDA keeps the choice by thread."""
@@ -48,6 +52,14 @@ class Ranks:
         if self.count == 1:
             return value
         return float(reduce(torch.tensor(value, dtype=torch.float64, device=self.state.device), reduction="sum"))
+
+    def most(self, value: int) -> int:
+        """The largest value of all processes."""
+        if self.count == 1:
+            return value
+        largest = torch.tensor(value, device=self.state.device)
+        torch.distributed.all_reduce(largest, torch.distributed.ReduceOp.MAX)
+        return int(largest)
 
     def add_gradients(self, parameters: Sequence[torch.nn.Parameter]) -> None:
         """Give every process the sum of all gradients, in one message. A process without rows adds nothing."""

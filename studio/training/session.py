@@ -26,7 +26,7 @@ from studio.models.footprint import adapter_parameters
 from studio.models.work import body_operations, head_operations
 from studio.records import RunStatus
 from studio.runs import RunStore
-from studio.training import checkpoints
+from studio.training import checkpoints, sharding
 from studio.training.callbacks import Recorder, Sampler, sample_prompts
 from studio.training.fused.step import choose_step
 from studio.training.loop import Loop, Recipe
@@ -68,6 +68,7 @@ def train_on_device(
     hardware.reset_memory_peak()
     held_before = hardware.memory_now()
     ranks = Ranks()
+    ranks.split = ranks.count > 1 and sharding.wanted()
     folder = ranks.agree(folder)
     dtype, reason = ranks.agree(_number_format(config, recorder.status))
     log.info("%s: %s", dtype, reason)
@@ -77,7 +78,7 @@ def train_on_device(
         log.info("%d new words; any others the model has as one piece already", len(new))
     recorder.tokenizer = tokenizer if new else None
     with ThreadPoolExecutor(1, "load", initializer=ranks.take_device) as beside:
-        loading = beside.submit(_model, config, folder, dtype, new)
+        loading = beside.submit(_model, config, folder, dtype, new, on_cpu=ranks.split)
         train, validation = (_encoded(runs, config, tokenizer, split) for split in ("train", "validation"))
         missed = train.left_out + validation.left_out
         if ranks.first:
@@ -113,20 +114,24 @@ def train_on_device(
     torch.manual_seed(training.seed)
     if start := runs.start_adapter(run_id):
         adapters.load_adapter(model, start)
-    recorder.sampler = Sampler(model, (base_tokenizer, tokenizer), _prompts(runs, config), config.data.system_prompt, stop)
+    if ranks.split:
+        log.info("%s", sharding.shard(model, config.model.quantization, ranks))
+    else:  # answers of one process would wait for the others
+        recorder.sampler = Sampler(model, (base_tokenizer, tokenizer), _prompts(runs, config), config.data.system_prompt, stop)
     recorder.pace = _pace(ModelCatalog(runs.workspace).get(config.model.base_model).shape, config, train)
     recorder.model, recorder.chat_template = model, tokenizer.chat_template
     AcceleratorState._reset_state()  # a process keeps the first run's precision and refuses another; one run trains at a time
     accelerator = Accelerator(cpu=not torch.cuda.is_available(), mixed_precision="bf16" if dtype == "bfloat16" else "no")
-    step, chosen = choose_step(
-        model,
-        accelerator,
-        longest=max(train.longest, validation.longest),
-        batch=training.per_device_train_batch_size,
-        pad_id=tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id,
-        tokens=config.token_budget(),
-        extras=Extras(training.gradient_checkpointing, training.neftune_noise_alpha),
-    )
+    common = {
+        "batch": training.per_device_train_batch_size,
+        "pad_id": tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id,
+        "extras": Extras(training.gradient_checkpointing, training.neftune_noise_alpha),
+    }
+    if ranks.split:
+        step, chosen = sharding.SplitStep(model, accelerator, ranks, **common), "padded step, since the base is split"
+    else:
+        longest = max(train.longest, validation.longest)
+        step, chosen = choose_step(model, accelerator, longest=longest, tokens=config.token_budget(), **common)
     log.info("%s", chosen)
     loop = Loop(model, accelerator, step, _recipe(config, model), plan, recorder, ranks)
     saved = _take_up(runs, run_id, loop, recorder, ranks)
@@ -192,9 +197,11 @@ def _list_left_out(runs: RunStore, run_id: str, missed: list[Any]) -> None:
         runs.event(run_id, "left out", f"{len(missed)} rows were left out; left_out.jsonl names each with its reason.")
 
 
-def _model(config: RunConfig, folder: Path, dtype: str, new: dict[int, list[int]]) -> tuple[Any, tuple[str, ...]]:
+def _model(
+    config: RunConfig, folder: Path, dtype: str, new: dict[int, list[int]], *, on_cpu: bool
+) -> tuple[Any, tuple[str, ...]]:
     """The base with a new adapter, and what a person should know of where it sits."""
-    base = load.load_base(folder, config.model.quantization, compute_dtype=dtype)
+    base = load.load_base(folder, config.model.quantization, compute_dtype=dtype, on_cpu=on_cpu)
     plain = not (config.adapter.use_dora or config.adapter.lora_dropout)
     notes = targets.inspect(base, config.adapter.target_modules, plain=plain).notes
     shape = asdict(config.adapter) | {"new_tokens": new}

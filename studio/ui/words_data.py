@@ -22,9 +22,15 @@ CANCEL = "Cancel"
 LOOK_STOP = "Stop looking"
 LOOK_STOPPED = "The look was stopped. It begins again when a row changes, or when you reload the page."
 
-READ_WORKS = {"": "Copying the file", "read": "Reading", "convert": "Making examples", "share": "Looking for equal rows"}
+READ_WORKS = {
+    "": "Copying the file",
+    "read": "Reading",
+    "convert": "Making examples",
+    "share": "Looking for equal rows",
+    "save": "Saving",
+}
 READ_ROWS = "{work}: {share:.0f} %, {rows:,} rows so far"
-READ_STOP = "Stop reading the file"
+STOP_WORK = {"": "Stop reading the file", "save": "Stop saving"}
 
 TABLE_TITLE = "Every row"
 SEARCH = "Find rows with these words"

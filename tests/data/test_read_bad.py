@@ -185,6 +185,7 @@ CORNER = b'<row r="1"><c r="A1"><v>1</v></c></row><row r="1048576"><c r="XFD1048
     ],
     ids=["corner", "ratio", "shared"],
 )
+@pytest.mark.long
 def test_workbook_bombs_are_stopped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sheet: bytes, strings: bytes, why: str
 ) -> None:
@@ -212,6 +213,7 @@ def test_a_zip_is_no_workbook(tmp_path: Path) -> None:
     assert not (tmp_path.parent.parent / "evil.csv").exists()
 
 
+@pytest.mark.long
 def test_a_worker_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     worker = write(tmp_path, "worker.py", "import time; time.sleep(60)")
     monkeypatch.setattr(guarded, "WORKER", worker)

@@ -173,6 +173,7 @@ def test_archives_without_anything_usable_are_refused(tmp_path: Path, members: d
     assert "a.zip" in caught.value.what and caught.value.fix
 
 
+@pytest.mark.long
 def test_bombs_are_stopped_by_what_they_declare_and_by_what_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     bomb = tmp_path / "bomb.zip"
     with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as package, package.open("a.csv", "w") as member:

@@ -214,6 +214,7 @@ def test_it_can_be_ended_and_does_not_pass_for_whole(tmp_path: Path, name: str) 
     assert reopened(tmp_path / "room") is None
 
 
+@pytest.mark.long
 def test_memory_does_not_grow_with_the_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for module, name in ((encoding, "PIECE"), (encoding, "SAMPLE"), (streamed_lines, "HEAD"), (reading_files, "HEAD")):
         monkeypatch.setattr(module, name, 4096)

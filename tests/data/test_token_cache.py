@@ -128,6 +128,7 @@ def small_groups(monkeypatch: pytest.MonkeyPatch) -> int:
     return 16
 
 
+@pytest.mark.long
 def test_more_rows_take_no_more_memory(tmp_path: Path, tokenizer: Any, small_groups: int) -> None:
     def many(count: int) -> Iterator[Example]:
         answer = {"role": "assistant", "content": "it is blue " * 8}

@@ -109,6 +109,7 @@ def test_stop_ends_between_sentences() -> None:
     assert len(source.asked) == 1
 
 
+@pytest.mark.long
 def test_the_base_model_holds_the_device_while_it_is_used(tiny_workspace: Workspace) -> None:
     lease, room = DeviceLease(tiny_workspace), []
     with BaseModel(ModelCatalog(tiny_workspace), lease, "tiny", lambda: room.append(1)) as source:

@@ -70,7 +70,6 @@ FAMILIES: dict[str, tuple[dict[str, Any], set[str]]] = {
 }
 MIXTURES = {"mixtral", "qwen2_moe", "qwen3_moe", "olmoe", "granitemoe"}
 FUSED = {"llama", "mistral", "qwen2", "qwen3", "phi3", "gemma"}
-CORE = {("llama", "nf4"), ("qwen3", "none"), ("gemma3_text", "none"), ("gpt2", "nf4"), ("qwen3_moe", "none")}
 ADAPTER = {"r": 4, "lora_alpha": 8, "lora_dropout": 0.0, "target_modules": "all-linear", "use_rslora": False, "use_dora": False}
 ASKED = [[{"role": "user", "content": "When do you open?"}], [{"role": "user", "content": "what is red"}]]
 
@@ -156,9 +155,7 @@ def folder_of(tmp_path_factory: pytest.TempPathFactory) -> Any:
     return cache(lambda family: save_family(family, tmp_path_factory.mktemp(family) / family))
 
 
-@pytest.mark.parametrize(
-    ("family", "quantization"), [pair if pair in CORE else pytest.param(*pair, marks=pytest.mark.slow) for pair in PAIRS]
-)
+@pytest.mark.parametrize(("family", "quantization"), PAIRS)
 @pytest.mark.filterwarnings("ignore:The following .*_pattern keys:RuntimeWarning", "ignore:fan_in_fan_out is set:UserWarning")
 def test_a_family_learns_and_comes_back(family: str, quantization: str, folder_of: Any, tmp_path: Path) -> None:
     folder = folder_of(family)
@@ -195,7 +192,6 @@ def test_every_family_is_tried() -> None:
     assert set(FAMILIES) == MODEL_TYPES
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("family", sorted(FUSED))
 @pytest.mark.parametrize("quantization", ["none", "nf4"])
 def test_the_fused_step_gives_the_padded_ones_gradient(family: str, quantization: str, folder_of: Any) -> None:
@@ -212,7 +208,6 @@ def test_the_fused_step_gives_the_padded_ones_gradient(family: str, quantization
     assert far(gradients(model, sum(fused.loss_sum(pack) for pack in fused.batches(rows))), theirs) < 1e-5
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("family", sorted(MIXTURES))
 def test_experts_learn_their_share_of_the_rank(family: str, folder_of: Any) -> None:
     """Two experts read a token, so each has half the rank; with dropout or DoRA, or attention alone, they have none."""
@@ -235,7 +230,6 @@ def test_nothing_is_said_of_models_without_experts(folder_of: Any) -> None:
     assert inspect(base(folder_of("llama"), "nf4")).notes == ()
 
 
-@pytest.mark.slow
 def test_a_mixture_answers_on_both_sides(folder_of: Any, workspace: Workspace) -> None:
     """Adapters on experts cannot be mixed in one batch, so the sides answer one after the other."""
     folder = folder_of("qwen3_moe")
@@ -249,7 +243,6 @@ def test_a_mixture_answers_on_both_sides(folder_of: Any, workspace: Workspace) -
     assert found["tuned"].done and found["tuned"].tokens
 
 
-@pytest.mark.slow
 def test_a_run_says_what_becomes_of_experts(folder_of: Any, workspace: Workspace) -> None:
     config = tiny_run(workspace).replace(quantization="nf4", num_train_epochs=1, evaluations=1)
     runs = RunStore(workspace)
@@ -275,14 +268,12 @@ def test_weights_that_do_not_fit_the_config_are_refused(folder_of: Any, tmp_path
         base(folder, "none")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("quantization", ["nf4", "int8"])
 def test_a_model_that_would_silently_stay_unpacked_is_refused(folder_of: Any, quantization: str) -> None:
     with pytest.raises(StudioError, match="cannot be held in fewer digits"):
         base(folder_of("falcon"), quantization)
 
 
-@pytest.mark.slow
 def test_layers_without_positions_are_not_left_to_the_trial(folder_of: Any) -> None:
     """The trial's bounds in 16 bit are too wide to notice them."""
     step, reason = step_of(adapted(folder_of("smollm3"), "none"))

@@ -15,6 +15,8 @@ from studio.models.calibration import Speed, calibrate, calibrate_when_free, kep
 from studio.models.lease import DeviceLease
 from studio.workspace import Workspace
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def speed() -> Speed:

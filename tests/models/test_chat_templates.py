@@ -109,7 +109,8 @@ def run_of(workspace: Workspace, bare: Path, choice: str, **changes: Any) -> Run
     return RunConfig(name="hours").replace(**about, **settings, chat_template=choice, **changes)
 
 
-@pytest.mark.parametrize("choice", [pytest.param("chatml", marks=pytest.mark.slow), "plain"])
+@pytest.mark.parametrize("choice", CHOICES)
+@pytest.mark.long
 def test_a_run_learns_to_end_and_its_template_travels(workspace: Workspace, bare: Path, choice: str) -> None:
     runs, config = RunStore(workspace), run_of(workspace, bare, choice)
     run_id = runs.create(config)

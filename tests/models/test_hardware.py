@@ -74,6 +74,7 @@ def test_a_containers_limits_are_respected(tmp_path: Path, monkeypatch: pytest.M
     assert found.cores == 1
 
 
+@pytest.mark.long
 def test_the_number_format_is_the_faster_one() -> None:
     import torch
 

@@ -37,6 +37,7 @@ def test_one_thread_at_a_time_and_the_other_is_told_who(workspace: Workspace) ->
         assert lease.holder() == "Training"
 
 
+@pytest.mark.long
 def test_who_waits_long_enough_gets_it(workspace: Workspace) -> None:
     lease, taken = DeviceLease(workspace), threading.Event()
 

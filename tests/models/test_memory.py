@@ -72,6 +72,22 @@ def test_the_adapter_is_counted_exactly(tiny_model: Path) -> None:
     assert shape.parameters == sum(item.numel() for item in model.parameters())
 
 
+@pytest.mark.parametrize("more", [{}, {"init_lora_weights": "pissa"}, {"use_dora": True}, {"new_tokens": "zyxwv\nqqqkkk"}])
+def test_it_is_what_peft_makes(tiny_model: Path, more: dict) -> None:
+    from studio.models import adapters, words
+    from studio.models.folder import check_model_folder
+    from studio.models.load import load_base, load_tokenizer
+
+    chosen = AdapterConfig(r=4, **more)
+    fresh = words.extend(load_tokenizer(tiny_model), chosen.new_tokens)
+    assert len(fresh) == len(words.words_of(chosen.new_tokens))
+    settings = {name: getattr(chosen, name) for name in ("r", "lora_alpha", "lora_dropout", "target_modules", "use_rslora")}
+    settings |= {"use_dora": chosen.use_dora, "init_lora_weights": chosen.init_lora_weights}
+    model = adapters.add_adapter(load_base(tiny_model, "none"), **settings, new_tokens=fresh, seed=1)
+    made = sum(item.numel() for item in model.parameters() if item.requires_grad)
+    assert footprint.adapter_parameters(check_model_folder(tiny_model).shape, chosen) == made
+
+
 def test_it_moves_the_right_way(reckon) -> None:
     plain = reckon()
     assert reckon(quantization="none").model_bytes > reckon(quantization="int8").model_bytes > plain.model_bytes
@@ -146,6 +162,7 @@ def test_without_torch_it_says_that_it_guesses() -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.long
 def test_a_measured_computer_is_no_guess_and_an_unmeasured_one_is_said_to_be(workspace: Workspace) -> None:
     memory.machine.compute_dtype()  # one product, measured whatever else goes on, says too little
     entry = ModelCatalog(workspace).get("starter")

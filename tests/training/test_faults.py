@@ -57,7 +57,7 @@ def too_large_for(most: int, real: Callable[..., Any], error: BaseException) -> 
 
 @pytest.mark.parametrize(
     ("most", "error"),
-    [(1, NO_ROOM[0]), pytest.param(3, NO_ROOM[1], marks=pytest.mark.slow), pytest.param(2, NO_ROOM[2], marks=pytest.mark.slow)],
+    [(1, NO_ROOM[0]), (3, NO_ROOM[1]), (2, NO_ROOM[2])],
 )
 def test_a_step_without_room_is_done_again_in_smaller_parts(setup, monkeypatch, most: int, error: BaseException) -> None:
     _, runs, config = setup

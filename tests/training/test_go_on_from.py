@@ -55,7 +55,6 @@ def test_its_first_loss_is_the_earlier_ones_best(earlier) -> None:
     assert [sample.answer for sample in runs.samples(second) if sample.step == 0] == base, "asked of the base model all the same"
 
 
-@pytest.mark.slow
 def test_stopping_and_going_on_gives_the_same_run(earlier) -> None:
     _, runs, config, first = earlier
     whole, parts = (runs.create(config.replace(start_from=first)) for _ in range(2))

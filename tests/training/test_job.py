@@ -123,10 +123,8 @@ def test_a_pause_does_not_change_when_it_stops_improving(setup, monkeypatch) -> 
     [
         ({}, (2, 11)),
         ({"optim": "adamw_8bit", "r": 64, "neftune_noise_alpha": 5.0, "gradient_checkpointing": True}, (5,)),
-        pytest.param({"lora_dropout": 0.1}, (3, 7), marks=pytest.mark.slow),
-        pytest.param(
-            {"init_lora_weights": "pissa", "new_tokens": "oven bread", "weight_decay": 0.1}, (7,), marks=pytest.mark.slow
-        ),
+        ({"lora_dropout": 0.1}, (3, 7)),
+        ({"init_lora_weights": "pissa", "new_tokens": "oven bread", "weight_decay": 0.1}, (7,)),
     ],
     ids=["plain", "8 bit and noise", "dropout", "pissa and new words"],
 )
@@ -202,9 +200,7 @@ def test_a_signal_stops_the_command_and_keeps_what_was_learned(setup, preloaded:
     assert runs.adapter(run_id) is not None
 
 
-@pytest.mark.parametrize(
-    "error", [SystemExit(3), *(pytest.param(item, marks=pytest.mark.slow) for item in (ValueError("x"), KeyboardInterrupt()))]
-)
+@pytest.mark.parametrize("error", [SystemExit(3), ValueError("x"), KeyboardInterrupt()])
 def test_whatever_kills_the_training_leaves_no_running_state(setup, monkeypatch, error: BaseException) -> None:
     _, runs, config = setup
     run_id = runs.create(config)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,10 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file
 
+from studio.errors import StudioError
 from studio.runs import RunStore
+from studio.training.ranks import Ranks
+from studio.training.sharding import shard
 
 ROOT = Path(__file__).parents[2]
 PLAIN = ("-m", "studio.training")
@@ -29,6 +33,17 @@ LAUNCHER = (
     *("--mixed_precision", "no", "--dynamo_backend", "no", "-m", "studio.training"),
 )
 
+SPLIT = (
+    "-m",
+    "accelerate.commands.launch",
+    "--config_file",
+    "assets/fsdp.yaml",
+    "--main_process_port",
+    "0",
+    "-m",
+    "studio.training",
+)
+
 
 def command(runs: RunStore, run_id: str, *words: str) -> subprocess.CompletedProcess:
     return subprocess.run(
@@ -42,7 +57,7 @@ def command(runs: RunStore, run_id: str, *words: str) -> subprocess.CompletedPro
     )
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_two_processes_give_the_run_of_one(setup) -> None:
     _, runs, config = setup
     config = config.replace(per_device_train_batch_size=9, gradient_accumulation_steps=1, num_train_epochs=3)  # 9, 9, 9, 1 rows
@@ -58,6 +73,38 @@ def test_two_processes_give_the_run_of_one(setup) -> None:
     assert [loss for _, loss in two.validation] == pytest.approx([loss for _, loss in one.validation], rel=1e-4)
     tokens = [[item["tokens"] for item in runs.metrics(run_id) if "tokens" in item] for run_id in (alone, together)]
     assert tokens[0] == tokens[1]
+    assert_same_adapter(runs, alone, together)
+
+
+def assert_same_adapter(runs: RunStore, alone: str, together: str) -> None:
     first, second = (load_file(runs.adapter(run_id) / "adapter_model.safetensors") for run_id in (alone, together))
+    assert first.keys() == second.keys()
     far = sum(float((first[name] - second[name]).norm() ** 2) for name in first) ** 0.5
     assert far < 1e-2 * sum(float(value.norm() ** 2) for value in first.values()) ** 0.5
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("quantization", ["nf4", "none"])
+def test_a_base_split_over_two_processes_gives_the_run_of_one(setup, quantization: str) -> None:
+    """The second has no row in the last step, and fewer batches than the first in the others."""
+    _, runs, config = setup
+    config = config.replace(quantization=quantization, per_device_train_batch_size=3, gradient_accumulation_steps=3)
+    config = config.replace(num_train_epochs=2, lora_dropout=0.0)
+    alone, together = runs.create(config), runs.create(config)
+    for run_id, words in ((alone, PLAIN), (together, SPLIT)):
+        done = command(runs, run_id, *words)
+        assert done.returncode == 0, done.stderr[-3000:]
+        assert runs.status(run_id).state == "finished"
+    said = (runs.folder(together) / "run.log").read_text(encoding="utf-8")
+    here, whole = (int(number.replace(",", "")) for number in re.search(r"([\d,]+) of ([\d,]+) bytes", said).groups())
+    kept_whole = 4 * sum(value.numel() for value in load_file(runs.adapter(together) / "adapter_model.safetensors").values())
+    assert here - kept_whole == pytest.approx((whole - kept_whole) / 2, rel=0.05)
+    one, two = (runs.curve(run_id) for run_id in (alone, together))
+    assert [loss for _, loss in two.training] == pytest.approx([loss for _, loss in one.training], rel=1e-4)
+    assert [loss for _, loss in two.validation] == pytest.approx([loss for _, loss in one.validation], rel=1e-4)
+    assert_same_adapter(runs, alone, together)
+
+
+def test_eight_bit_is_not_split() -> None:
+    with pytest.raises(StudioError, match="8 bit"):
+        shard(None, "int8", Ranks())

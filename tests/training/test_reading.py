@@ -66,7 +66,7 @@ def test_neither_noise_nor_a_single_bad_step_is_a_climb() -> None:
     assert read(noisy, {0: 3.0, 50: 0.6, 100: 0.3}).kind == "learning"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(("rate", "kinds"), [(5e-3, {"learning", "levelled off", "few rows"}), (1e-7, {"nothing"})])
 def test_real_runs(setup, rate: float, kinds: set[str]) -> None:
     _, runs, config = setup

@@ -119,7 +119,7 @@ def test_tokens_before_the_model_is_here_are_a_sentence(studio: Studio, page: Pa
 
 def test_a_change_converts_at_once(studio: Studio, page: Page, view: data.View) -> None:
     draft_id = draft(studio, page, view)
-    changes = data.change(data.choose_role(1))(studio, view, page.shell, draft_id, "starter", False, "when")
+    changes = in_the_end(data.change(data.choose_role(1))(studio, view, page.shell, draft_id, "starter", False, "when"))
     assert ">2024</div>" in value(changes, view.example)
     assert value(changes, view.roles[1]) == "when"
     assert words.COLUMNS_NOTE["chosen"].format(reason="").strip() in value(changes, view.columns_head)
@@ -128,7 +128,7 @@ def test_a_change_converts_at_once(studio: Studio, page: Page, view: data.View) 
 def test_a_change_that_cannot_be_shows_the_draft_as_it_is_and_why(studio: Studio, page: Page, view: data.View) -> None:
     draft_id = draft(studio, page, view)
     handler = guarded(data.change(data.read_with("encoding")))
-    changes = handler(studio, view, page.shell, draft_id, "starter", False, "no-such-encoding")
+    changes = in_the_end(handler(studio, view, page.shell, draft_id, "starter", False, "no-such-encoding"))
     assert 'role="alert"' in value(changes, view.notice)
     assert value(changes, view.encoding) == ""
     assert "Question 1?" in value(changes, view.example)
@@ -136,29 +136,29 @@ def test_a_change_that_cannot_be_shows_the_draft_as_it_is_and_why(studio: Studio
 
 def test_validation_share_and_seed(studio: Studio, page: Page, view: data.View) -> None:
     draft_id = draft(studio, page, view)
-    changes = data.change(data.share_out)(studio, view, page.shell, draft_id, "starter", False, 0.5, 7)
+    changes = in_the_end(data.change(data.share_out)(studio, view, page.shell, draft_id, "starter", False, 0.5, 7))
     assert "6</b> to check while training" in value(changes, view.shares)
-    changes = data.change(data.share_out)(studio, view, page.shell, draft_id, "starter", False, 0, 7)
+    changes = in_the_end(data.change(data.share_out)(studio, view, page.shell, draft_id, "starter", False, 0, 7))
     assert "to check while training (validation)" not in value(changes, view.shares)
     assert "No row is kept aside" in value(changes, view.summary)
 
 
 def test_saving_goes_on_to_the_model(studio: Studio, page: Page, view: data.View, nothing_is_fetched: list[str]) -> None:
     draft_id = draft(studio, page, view)
-    changes = data.save(studio, view, page.shell, draft_id, None, "My <b>replies</b>")
+    changes = in_the_end(data.save(studio, view, page.shell, draft_id, None, "My <b>replies</b>"))
     record = studio.datasets.get(changes[page.shell.dataset_id])
     assert record.name == "My <b>replies</b>"
     assert "My &lt;b&gt;replies&lt;/b&gt;" in value(changes, view.file)
     assert changes[page.shell.tabs]["selected"] == "model"
     assert nothing_is_fetched == ["starter"]
     with pytest.raises(StudioError):
-        data.save(studio, view, page.shell, draft_id, None, "again")
+        in_the_end(data.save(studio, view, page.shell, draft_id, None, "again"))
 
 
 def test_a_reload_shows_the_saved_set_or_the_open_draft(studio: Studio, page: Page, view: data.View) -> None:
     draft_id = draft(studio, page, view)
     assert data.refresh(studio, view, page.shell, None, "starter", None)[view.draft_id] == draft_id
-    saved = data.save(studio, view, page.shell, draft_id, None, "")[page.shell.dataset_id]
+    saved = in_the_end(data.save(studio, view, page.shell, draft_id, None, ""))[page.shell.dataset_id]
     changes = data.refresh(studio, view, page.shell, saved, "starter", None)
     assert changes[view.draft_id] is None
     assert "Replies" in value(changes, view.file)
@@ -167,7 +167,7 @@ def test_a_reload_shows_the_saved_set_or_the_open_draft(studio: Studio, page: Pa
 
 
 def test_other_data_keeps_what_was_saved(studio: Studio, page: Page, view: data.View) -> None:
-    saved = data.save(studio, view, page.shell, draft(studio, page, view), None, "")[page.shell.dataset_id]
+    saved = in_the_end(data.save(studio, view, page.shell, draft(studio, page, view), None, ""))[page.shell.dataset_id]
     open_draft = draft(studio, page, view)
     changes = data.use_other(studio, view, page.shell, open_draft)
     assert changes[page.shell.dataset_id] is None
@@ -179,7 +179,7 @@ def test_other_data_keeps_what_was_saved(studio: Studio, page: Page, view: data.
 
 
 def test_a_set_is_read_another_way_as_a_copy(studio: Studio, page: Page, view: data.View) -> None:
-    saved = data.save(studio, view, page.shell, draft(studio, page, view), None, "")[page.shell.dataset_id]
+    saved = in_the_end(data.save(studio, view, page.shell, draft(studio, page, view), None, ""))[page.shell.dataset_id]
     changes = data.read_anew(studio, view, page.shell, saved, "starter", False)
     assert studio.drafts.open(changes[view.draft_id]).draft.parent == saved
     assert studio.datasets.ids() == [saved]

@@ -13,16 +13,14 @@ import pytest
 
 from studio.checkup import Checkups
 from studio.data import checks
-from studio.data import read as reading_files
 from studio.data.convert import convert
 from studio.data.detect import detect
 from studio.data.read import read
-from studio.data.spill import Telling
-from studio.errors import ConfigError, NotFound, Stopped, StudioError
+from studio.errors import ConfigError, NotFound, StudioError
 from studio.ui.app import Page
 from studio.ui.studio import Studio
 from studio.ui.tabs import data
-from studio.ui.workbench import findings, hub, origin, proposals, table, taking, versions
+from studio.ui.workbench import findings, hub, origin, proposals, table, versions
 from tests.hub import FakeHub
 from tests.ui.conftest import in_the_end
 from tests.ui.test_data_tab import put, value
@@ -256,50 +254,6 @@ def test_a_data_set_of_the_hub_is_looked_up_and_then_fetched(
         with pytest.raises(StudioError):
             hub.look(studio, view, page.shell, "someone/else")
     assert list((studio.workspace.root / "cache").glob("hub-*")) == []
-
-
-def test_reading_shows_how_far_it_is_and_can_be_stopped(
-    studio: Studio, page: Page, view: data.View, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Waits(Telling):
-        def tell(self, work: str, done: int, whole: int, rows: int = 0) -> None:
-            super().tell(work, done, whole, rows)
-            assert self._stop.wait(20)  # until somebody stops it
-            super().tell(work, done, whole, rows)
-
-    monkeypatch.setattr(reading_files, "LARGE", 0)
-    monkeypatch.setattr(taking, "Telling", Waits)
-    path = put(studio, "question,answer\n" + "What?,It.\n" * 5000, "large.csv")
-    updates = data.take_file(studio, view, page.shell, path, "starter", False)
-    first = next(updates)
-    key = first[view.taking.key]
-    assert first[view.taking.stop]["visible"]
-    while "Reading: " not in value(first, view.taking.progress):
-        first = next(updates)
-    assert "4,096 rows so far" in value(first, view.taking.progress)
-    taking.stop(studio, view, page.shell, "another page's")
-    taking.stop(studio, view, page.shell, key)
-    rest = in_the_end(updates)
-    assert value(rest, view.taking.progress) == ""
-    assert rest[view.upload] is None
-    assert view.draft_id not in rest
-    assert not list((studio.workspace.root / "cache").iterdir())
-    assert not studio.background.taking
-
-
-def test_a_page_that_goes_away_ends_its_reading(
-    studio: Studio, page: Page, view: data.View, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    ended = threading.Event()
-
-    def work(telling: Telling) -> Any:
-        ended.set() if telling._stop.wait(20) else None
-        raise Stopped
-
-    updates = taking.taken(studio, view, work)
-    next(updates)
-    updates.close()
-    assert ended.wait(20)
 
 
 def test_a_look_can_be_stopped_and_begun_again(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -10,8 +11,10 @@ from typing import Any
 import gradio as gr
 
 from studio.data.detect import FORMATS
+from studio.data.spill import Telling
 from studio.drafts import Opened
 from studio.errors import Stopped, StudioError
+from studio.records import Dataset
 from studio.samples import save_sample
 from studio.ui import data_layout, pieces, words
 from studio.ui.data_parts import show_dataset, show_draft, show_row, show_start
@@ -38,6 +41,7 @@ class View:
     paste: gr.Textbox
     paste_go: gr.Button
     taking: taking.TakingView
+    working: taking.TakingView
     hub: hub.HubBox
     filled: gr.Column
     file: gr.HTML
@@ -96,6 +100,7 @@ def build() -> View:
             made["origin"] = origin.build()
             made["versions"] = versions.build()
         with pieces.side():
+            made["working"] = taking.build()
             made["summary"] = pieces.html()
     made["next_note"], made["next"] = pieces.next_step(words.FIRST_DATA, words.NOTHING_LEAVES, enabled=False)
     return View(**made)
@@ -132,8 +137,10 @@ def connect(studio: Studio, view: View, shell: Any) -> None:
     on(view.seed.submit, change(share_out), share)
     on(view.seed.blur, change(share_out), share)
     on(view.next.click, save, [view.draft_id, shell.dataset_id, view.name], show_progress_on=view.next_note)
-    for card in (taking, hub, proposals, findings, table, origin, versions):
+    for card in (hub, proposals, findings, table, origin, versions):
         card.connect(on, view, shell)
+    for area in (view.taking, view.working):
+        taking.connect(on, area)
     cards = components((view.table, view.origin, view.versions))
     how = [view.table.search, view.table.sort, view.table.only, view.table.start]
     on(view.changed.change, show_cards, [view.draft_id, shell.dataset_id, *how], outputs=cards, keep_notice=True)
@@ -184,7 +191,7 @@ def take_file(studio: Studio, view: View, shell: Any, path: Any, model_id: str, 
     """Read one or several uploaded files into a draft, telling how far it is."""
     files = [str(item) for item in path] if isinstance(path, list) else str(path)
     try:
-        for found in taking.taken(studio, view, lambda telling: studio.drafts.take_upload(files, telling)):
+        for found in taking.taken(studio, view.taking, lambda telling: studio.drafts.take_upload(files, telling)):
             if isinstance(found, Opened):
                 found = show_draft(studio, view, found, model_id, tokens=tokens) | {view.upload: None}
             yield found
@@ -244,14 +251,26 @@ def step_row(by: int) -> Callable:
 
 
 def change(act: Callable[..., Opened]) -> Callable:
-    """A handler that changes the draft; where that cannot be, the page shows the draft as it still is, and says why."""
+    """A handler that changes the draft; where that cannot be, the page shows the draft as it still is, and says why.
 
-    def handle(studio: Studio, view: View, shell: Any, draft_id: Any, model_id: str, tokens: bool, *values: Any) -> dict:
+    `act` takes the studio, a `Telling`, the draft's id and the values.
+    """
+
+    def handle(
+        studio: Studio, view: View, shell: Any, draft_id: Any, model_id: str, tokens: bool, *values: Any
+    ) -> Iterator[dict[Any, Any]]:
+        notice = {}
         try:
-            return show_draft(studio, view, act(studio, draft_id, *values), model_id, tokens=bool(tokens))
+            for found in taking.taken(studio, view.working, lambda telling: act(studio, telling, draft_id, *values)):
+                if isinstance(found, Opened):
+                    found = show_draft(studio, view, found, model_id, tokens=bool(tokens))
+                yield found
+            return
+        except Stopped:
+            pass
         except StudioError as error:
-            opened = studio.drafts.open(draft_id)
-            return {**show_draft(studio, view, opened, model_id, tokens=bool(tokens)), view.notice: pieces.show(told(error))}
+            notice = {view.notice: pieces.show(told(error))}
+        yield {**show_draft(studio, view, studio.drafts.open(draft_id), model_id, tokens=bool(tokens)), **notice}
 
     return handle
 
@@ -259,27 +278,27 @@ def change(act: Callable[..., Opened]) -> Callable:
 def read_with(option: str) -> Callable[..., Opened]:
     """Read the file again with one option changed."""
 
-    def act(studio: Studio, draft_id: Any, value: Any) -> Opened:
+    def act(studio: Studio, telling: Telling, draft_id: Any, value: Any) -> Opened:
         if option == "header":
             value = {"auto": None, "yes": True, "no": False}.get(value)
-        return studio.drafts.read_again(draft_id, **{option: value})
+        return studio.drafts.read_again(draft_id, telling, **{option: value})
 
     return act
 
 
-def choose_format(studio: Studio, draft_id: Any, chosen: Any) -> Opened:
+def choose_format(studio: Studio, telling: Telling, draft_id: Any, chosen: Any) -> Opened:
     """Take the rows for another kind of examples."""
-    return studio.drafts.choose_format(draft_id, chosen)
+    return studio.drafts.choose_format(draft_id, chosen, telling)
 
 
 def choose_role(slot: int) -> Callable[..., Opened]:
     """Give the role of one dropdown another column."""
 
-    def act(studio: Studio, draft_id: Any, column: Any) -> Opened:
+    def act(studio: Studio, telling: Telling, draft_id: Any, column: Any) -> Opened:
         roles = FORMATS[studio.drafts.open(draft_id).mapping.format].roles
         if slot >= len(roles):
             raise StudioError("This column cannot be chosen.", "", "Pick another.")
-        return studio.drafts.choose_column(draft_id, roles[slot].key, column or "")
+        return studio.drafts.choose_column(draft_id, roles[slot].key, column or "", telling)
 
     return act
 
@@ -287,22 +306,27 @@ def choose_role(slot: int) -> Callable[..., Opened]:
 def settle(choice: str) -> Callable[..., Opened]:
     """Settle what is chosen beside the columns."""
 
-    def act(studio: Studio, draft_id: Any, value: Any) -> Opened:
-        return studio.drafts.choose(draft_id, **{choice: value})
+    def act(studio: Studio, telling: Telling, draft_id: Any, value: Any) -> Opened:
+        return studio.drafts.choose(draft_id, telling, **{choice: value})
 
     return act
 
 
-def share_out(studio: Studio, draft_id: Any, validation: Any, seed: Any) -> Opened:
+def share_out(studio: Studio, telling: Telling, draft_id: Any, validation: Any, seed: Any) -> Opened:
     """Share the rows out anew."""
-    return studio.drafts.share_out(draft_id, validation=validation, seed=seed)
+    return studio.drafts.share_out(draft_id, telling, validation=validation, seed=seed)
 
 
-def save(studio: Studio, view: View, shell: Any, draft_id: Any, dataset_id: Any, name: Any) -> dict[Any, Any]:
+def save(studio: Studio, view: View, shell: Any, draft_id: Any, dataset_id: Any, name: Any) -> Iterator[dict[Any, Any]]:
     """Make the data set, start fetching the starter, go on to the model."""
     if not draft_id:
         studio.datasets.get(dataset_id)
-        return shell.go("model")
-    record = studio.drafts.save(draft_id, name if isinstance(name, str) else "")
-    studio.prefetch("starter")
-    return {**show_dataset(studio, view, record), shell.dataset_id: record.id, **shell.go("model")}
+        yield shell.go("model")
+        return
+    written = name if isinstance(name, str) else ""
+    with contextlib.suppress(Stopped):
+        for found in taking.taken(studio, view.working, lambda telling: studio.drafts.save(draft_id, written, telling)):
+            if isinstance(found, Dataset):
+                studio.prefetch("starter")
+                found = {**show_dataset(studio, view, found), shell.dataset_id: found.id, **shell.go("model")}
+            yield found

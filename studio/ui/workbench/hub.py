@@ -134,7 +134,7 @@ def fetch(studio: Studio, view: View, shell: Any, *values: Any) -> Iterator[dict
         def keep(telling: Telling) -> Opened:
             return studio.drafts.take_fetched(fetched.path, shown, telling, provenance=said)
 
-        for found in taking.taken(studio, view, keep):
+        for found in taking.taken(studio, view.taking, keep):
             opened = isinstance(found, Opened)
             yield show_draft(studio, view, found, model_id) | {own.area: gr.update(visible=False)} if opened else found
     finally:

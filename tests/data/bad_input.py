@@ -1,0 +1,65 @@
+"""One bad file all the way a person's file goes: taken, looked through, saved. For a process of its own, which is measured."""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from functools import cache
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from studio.checkup import Checkups
+from studio.datasets import DatasetStore
+from studio.drafts import Drafts
+from studio.errors import StudioError
+from studio.models.hardware import memory_peak
+from studio.workspace import Workspace
+
+PATIENCE = 60  # seconds for a look; the tests ask for less
+
+
+@cache
+def tokenizer() -> Any:
+    from tests.conftest import tiny_tokenizer
+
+    return tiny_tokenizer()
+
+
+def lengths(_model: str, rows: Any) -> list[int]:
+    """Tokens of each row."""
+    return [sum(len(tokenizer()(turn["content"])["input_ids"]) for turn in row.messages) for row in rows]
+
+
+def bring(path: Path, name: str, root: Path, answer: Connection) -> None:
+    """Take the file, look through its rows, save them; send what came of it as a dict.
+
+    `refused` has the three sentences of the first refusal and what was under way; `taken`, `left_out` and `found` are the rows,
+    the reasons of those left out, and the findings' titles. `seconds` and `bytes` are what all of it took, readers included.
+    """
+    started, told = time.perf_counter(), {"refused": None, "during": "", "taken": [], "left_out": [], "found": []}
+    workspace = Workspace(root)
+    datasets = DatasetStore(workspace)
+    drafts = Drafts(workspace, datasets)
+    try:
+        told["during"] = "taking"
+        opened = drafts.take_fetched(path, name)
+        told["name"] = opened.draft.name
+        told["taken"] = [[turn["content"] for turn in row.messages] or [row.text] for row in opened.rows[:100]]
+        told["left_out"] = [f"row {item.row}: {item.reason}" for item in opened.left_out[:100]]
+        told["notes"] = list(opened.notes)
+        told["during"] = "looking"
+        look = Checkups(drafts, datasets, lengths, lambda _: True).begin(opened.draft.id, None, "starter")
+        if not look.wait(PATIENCE):
+            raise TimeoutError(look.progress)
+        if look.error:
+            raise look.error
+        told["found"] = [finding.title for finding in look.findings or ()]
+        told["during"] = "saving"
+        saved = drafts.save(opened.draft.id)
+        told["saved"] = saved.counts
+    except StudioError as error:
+        told["refused"] = [error.what, error.why, error.fix]
+    children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    answer.send({**told, "seconds": time.perf_counter() - started, "bytes": memory_peak() + children})
