@@ -90,7 +90,7 @@ class Workspace:
 
     @contextlib.contextmanager
     def staged(self, room: str, item: str) -> Iterator[Path]:
-        """A folder to fill; it appears as `room/item` only when the block ends well."""
+        """A folder to fill; it appears as `room/item` only when the block ends well, in the place of what is there."""
         target = self.folder(room, item)
         staging = target.with_name(f".staging-{item}-{secrets.token_hex(3)}")
         staging.mkdir()
@@ -101,6 +101,10 @@ class Workspace:
                 shutil.rmtree(target)
             os.replace(staging, target)
             sync_folder(target.parent)
+        except BaseException:
+            with contextlib.suppress(OSError):  # not there, or not empty: only what `new_folder` set aside goes
+                target.rmdir()
+            raise
         finally:
             shutil.rmtree(staging, ignore_errors=True)
 

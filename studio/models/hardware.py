@@ -255,3 +255,23 @@ def reset_memory_peak() -> None:
         torch.cuda.reset_peak_memory_stats()
     with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # see proc(5): resets VmHWM
+
+
+@contextlib.contextmanager
+def given_back_at_once() -> Iterator[None]:
+    """While inside, freed blocks of a megabyte and more go back to the system at once (mallopt(3), M_MMAP_THRESHOLD).
+
+    glibc keeps blocks of up to 32 MB otherwise, and what is needed next often fits none of them. With the starter, 8 rows of 256
+    tokens and recomputing a run's peak fell from 2,266 to 1,522 MB here, and a step took 38 s instead of 32. Without recomputing it
+    fell from 3,256 to 2,760 MB for 27 s instead of 23, which is why only those who asked for less memory get it.
+    """
+    _set_largest_kept(2**20)
+    try:
+        yield
+    finally:
+        _set_largest_kept(2**25)
+
+
+def _set_largest_kept(size: int) -> None:
+    with contextlib.suppress(OSError, AttributeError):  # no glibc
+        ctypes.CDLL(None).mallopt(-3, size)

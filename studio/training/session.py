@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
 from collections.abc import Callable
@@ -141,7 +142,8 @@ def train_on_device(
     recorder.update(
         phase="checking" if not saved else "learning", state="running", compute_dtype=dtype, compute_reason=reason, detail=""
     )
-    finished = loop.run(train, validation, runs.folder(run_id) / "checkpoints", stop)
+    with hardware.given_back_at_once() if training.gradient_checkpointing else contextlib.nullcontext():
+        finished = loop.run(train, validation, runs.folder(run_id) / "checkpoints", stop)
     recorder.update(phase="saving", detail="Saving.")
     return finished
 
