@@ -9,6 +9,7 @@ import os
 import shutil
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -262,8 +263,8 @@ def given_back_at_once() -> Iterator[None]:
     """While inside, freed blocks of a megabyte and more go back to the system at once (mallopt(3), M_MMAP_THRESHOLD).
 
     glibc keeps blocks of up to 32 MB otherwise, and what is needed next often fits none of them. With the starter, 8 rows of 256
-    tokens and recomputing a run's peak fell from 2,266 to 1,522 MB here, and a step took 38 s instead of 32. Without recomputing it
-    fell from 3,256 to 2,760 MB for 27 s instead of 23, which is why only those who asked for less memory get it.
+    tokens and recomputing, a run's peak fell from 2,266 to 1,522 MB here, and a step took 38 s instead of 32. Without recomputing
+    it fell from 3,256 to 2,760 MB for 27 s instead of 23, which is why only those who asked for less memory get it.
     """
     _set_largest_kept(2**20)
     try:

@@ -81,9 +81,10 @@ class SplitStep(PaddedStep):
     def batches(self, rows: Sequence[Encoded]) -> Iterator[Batch]:
         """The rows as batches, and then empty ones until every process has as many."""
         made = list(super().batches(rows))
+        missing = self.ranks.most(len(made)) - len(made)  # asked before the first pass: all processes ask at the same point
         yield from made
         nothing = Encoded((self.pad_id, self.pad_id), (READ_ONLY, READ_ONLY))
-        for _ in range(self.ranks.most(len(made)) - len(made)):
+        for _ in range(missing):
             yield from (replace(batch, rows=0) for batch in super().batches([nothing]))
 
     def shrink(self, rows: Sequence[Encoded]) -> bool:
