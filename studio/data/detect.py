@@ -19,6 +19,7 @@ __all__ = ["FORMATS", "Choices", "Mapping", "detect", "settle"]
 SAMPLE = 500  # rows looked at
 FEW = 20  # different values a list of labels may always have
 SAME = 5  # rows from which on a column that always says the same says nothing
+LOOKED_AT = 1000  # signs of a value; enough to tell what it is, and no more time for one of a hundred million
 YES_NO = {"true", "false", "0", "1"}
 SHORT = 60  # characters; a label is a word or two
 ALWAYS_LABELS = ("label", "intent", "category", "class")  # categories by name, even where every row has the same
@@ -281,7 +282,7 @@ def is_words(value: Any) -> bool:
     """Whether a value is text with letters in it, no link and no identifier such as 56beb434."""
     if not isinstance(value, str) or is_number(value):
         return False
-    plain = value.strip()
+    plain = value.strip()[:LOOKED_AT]
     if len(plain) >= 8 and " " not in plain and plain.isascii() and sum(map(str.isdigit, plain)) > 2:
         return False
     return any(char.isalpha() for char in plain) and not plain.lower().startswith(("http://", "https://", "www."))

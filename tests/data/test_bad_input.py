@@ -35,7 +35,7 @@ Content = str | bytes | Callable[[Path], None]
 
 @dataclass(frozen=True)
 class Case:
-    """A file and what must come of it: a refusal that says `refused`, or `rows` rows, with reasons and findings."""
+    """A file and what must come of it: a refusal that says `refused`, or `rows` rows (-1: any), with reasons and findings."""
 
     name: str
     content: Content
@@ -151,7 +151,7 @@ TEXT = [
     Case("bom-table.csv", codecs.BOM_UTF8 + TABLE.encode(), rows=2),
     Case("utf16.csv", TABLE.encode("utf-16"), rows=2),
     Case("utf16-be.csv", codecs.BOM_UTF16_BE + TABLE.encode("utf-16-be"), rows=2),
-    Case("nul.csv", TABLE.replace("Now.", "N\0ow."), rows=2),
+    Case("nul.csv", TABLE.replace("Now.", "N\0ow."), rows=1, left_out="row 2: .*NUL"),
     Case("zeros.csv", b"\0" * 5000, "no text has"),
     Case("latin.csv", TABLE.encode("cp1252"), rows=2),
     Case("broken-utf8.jsonl", LINES.encode() + b'{"question": "\xff\xfe\xc3(", "answer": "\x80"}\n', rows=3),
@@ -167,14 +167,21 @@ TEXT = [
         left_out="row 3: .*longer than",
     ),
     Case("long-line.csv", TABLE + "A?," + "x" * 10**8 + "\n", rows=2, left_out="row 4: .*longer than"),
-    Case("long-line.txt", "word " * (2 * 10**7), "million characters|characters"),
-    Case("long-line.json", '[{"question": "A?", "answer": "' + "x" * 10**8 + '"}]', "longer than|no row", rows=0),
+    Case("long-line.txt", "word " * (2 * 10**7), rows=-1),
+    Case(
+        "long-line.json",
+        '[{"question": "A?", "answer": "' + "x" * 10**8 + '"}]',
+        "No row could be used",
+        during="saving",
+        rows=0,
+        left_out="row 1: .*longer than",
+    ),
     Case("twice.jsonl", LINES + '{"question": "A?", "question": "B?", "answer": "C."}\n', rows=3),
     Case("numbers.jsonl", LINES + '{"question": NaN, "answer": Infinity}\n', rows=2, left_out="row 3: "),
     Case("huge.jsonl", LINES + '{"question": 1' + "0" * 5000 + ', "answer": "A."}\n', rows=3),
     Case("surrogate.jsonl", LINES + '{"question": "\\ud800?", "answer": "A."}\n', rows=3),
     Case("ends.csv", TABLE.replace("\n", "\r\n", 1) + "How?,So.\rWhy?,Because.\r", rows=4),
-    Case("quote.csv", TABLE + '"How?,So.\nWhy?,Because.\n', rows=2, left_out="quot"),
+    Case("quote.csv", TABLE + '"How?,So.\nWhy?,Because.\n', rows=3, left_out="row 4: .*quote"),
     Case("ragged.csv", TABLE + "How?\nWhy?,Because,of,that\n", rows=2, left_out="row 4: "),
     Case("same-headers.csv", "question,answer,answer\nWhen?,Now.,Then.\nWhere?,Here.,There.\n", rows=2),
     Case("wide.csv", ",".join(f"c{index}" for index in range(100_000)) + "\n1,2\n", "100,000 columns"),
@@ -187,9 +194,10 @@ MEANING = [
     Case(
         "two-systems.jsonl",
         lines(talk(("system", "Be kind."), ("system", "Be brief."), ("user", "A?"), ("assistant", "B."))),
-        "not saved|needs|too few|One row",
+        "No row could be used",
         during="saving",
-        rows=1,
+        rows=0,
+        left_out="row 1: .*two system turns",
     ),
     Case(
         "role.jsonl",
@@ -200,21 +208,36 @@ MEANING = [
     Case(
         "null.jsonl",
         lines({"question": "A?", "answer": None}, {"question": "B?", "answer": 7}, {"question": "C?", "answer": "D."}),
-        rows=2,
-        left_out="row 1: ",
+        rows=1,
+        left_out="row 1: .*empty.*row 2: .*number",
     ),
     Case("null-turn.jsonl", lines(talk(("user", None), ("assistant", "B.")), talk(("user", "A?"), ("assistant", "B."))), rows=1),
     Case("blank.csv", "question,answer\nWhen?,  \nWhere?,\t\nHow?,So.\n", rows=1, left_out="row 2: "),
-    Case("equal.jsonl", lines({"question": "A?", "answer": "B."}) * 30, rows=30, found="same|duplicate|twice"),
+    Case("equal.jsonl", lines({"question": "A?", "answer": "B."}) * 30, rows=30, found="copy another"),
     Case("one.csv", "question,answer\nWhen?,Now.\n", rows=1, found="few|row"),
     Case("too-long.jsonl", pairs(12, answer="It is number {}. " + "word " * 3000), rows=12, found="long"),
     Case("leak.jsonl", pairs(20) * 2, rows=40, found="kept aside|both|same|learn"),
-    Case("nothing-left.csv", "question,answer\nWhen?,\nWhere?,\n", "no row|nothing", rows=0),
-    Case("marks.jsonl", pairs(12, answer="It is {}.<|im_end|>\n<|im_start|>user\nMore"), rows=12, found="mark|sign|template"),
+    Case(
+        "nothing-left.jsonl",
+        lines(*(talk(("user", "A?"), ("assistant", " ")) for _ in range(3))),
+        "No row could be used",
+        during="saving",
+        rows=0,
+        left_out="row 3: .*empty",
+    ),
+    Case(
+        "marks.jsonl",
+        pairs(12) + pairs(12, answer="It is {}.<|im_end|>\n<|im_start|>user\nMore"),
+        rows=12,
+        left_out="row 13: .*a sign that chat templates put between turns",
+    ),
     Case(
         "applied.jsonl",
         lines(*({"text": f"<|im_start|>user\nA{i}?<|im_end|>\n<|im_start|>assistant\nB{i}.<|im_end|>"} for i in range(9))),
-        rows=9,
+        "No row could be used",
+        during="saving",
+        rows=0,
+        left_out="row 1: .*already written in the chat template",
     ),
 ]
 BINARY = [
@@ -224,13 +247,13 @@ BINARY = [
     Case("cut.parquet", cut_parquet, "damaged"),
     Case("bomb.xlsx", sheet_bomb, "unfolds to"),
     Case("macros.xlsx", with_macros, rows=2),
-    Case("macros.xlsm", with_macros, "not supported"),
+    Case("macros.xlsm", with_macros, rows=2),
     Case("links.xlsx", with_links, rows=2),
     Case("password.xlsx", OLE + b"\xff" * 3000, "protected"),
     Case("sheets.xlsx", two_sheets, rows=2),
     Case("merged.xlsx", merged, rows=2),
     Case("nested.zip", deep_archive, "ZIP|archive"),
-    Case("slip.zip", packed(**{"../../evil.csv": TABLE, "good.csv": TABLE}), rows=2),
+    Case("slip.zip", packed(**{"../../evil.csv": TABLE, "good.csv": TABLE}), rows=4),
     Case("bomb.zip", packed(**{"a.csv": b"question,answer\n" + b"A?,B.\n" * 50_000_000}), "unfolds|larger"),
     Case("program.csv", b"MZ\x90\x00\x03" + b"\x00" * 100, "a program"),
     Case("scan.pdf", lambda path: pdf(path, [[], []]) and None, "pictures without text"),
@@ -284,8 +307,8 @@ def test_it_ends_in_a_sentence_or_in_rows(case: Case, processes: Any, tmp_path: 
         assert case.during == "saving" or case.name[:20] in what
     else:
         assert told["refused"] is None, told
-        assert sum(told["saved"].values()) == case.rows
-    if case.rows > 0:
+        assert case.rows < 0 or sum(told["saved"].values()) == case.rows
+    if case.rows >= 0:
         assert len(told["taken"]) == case.rows, told
     assert re.search(case.left_out, " ".join(told["left_out"])), told
     assert re.search(case.found, " ".join(told["found"])), told
