@@ -1,6 +1,6 @@
 """What the estimate promised beside what runs took: memory and time over many configurations, and runs under a memory limit.
 
-    python -m tests.benchmarks.estimates WORKSPACE [--memory] [--only nf4]
+    python -m tests.benchmarks.estimates WORKSPACE [--memory] [--only "int8,medium nf4 4 x 256"]
     python -m tests.benchmarks.estimates WORKSPACE --limits [--gib 4,8]
 
 Every configuration is a real run of two steps in a process of its own, checks and sample answers included; its promise is
@@ -59,6 +59,8 @@ TRIALS = [
     Trial("medium", "none", 16, 4, 128, AGAIN),
     Trial("medium", "nf4", 64, 4, 256, AGAIN),
     Trial("starter", "nf4", 128, 8, 64, {"optim": "adamw_8bit"}),
+    Trial("starter", "none", 16, 4, 128, {"init_lora_weights": "pissa"}),
+    Trial("starter", "none", 16, 4, 128, {"new_tokens": "Quarkbrot"}),
 ]
 
 
@@ -109,14 +111,19 @@ def main() -> None:
     parser.add_argument("--memory", action="store_true")
     parser.add_argument("--limits", action="store_true")
     parser.add_argument("--gib", default="4,8")
-    parser.add_argument("--only", default="", help="trials whose model, quantization or further settings contain this")
+    parser.add_argument(
+        "--only",
+        default="",
+        help="trials whose model, quantization, rows and further settings contain one of these, with commas between",
+    )
     chosen = parser.parse_args()
     root = prepare((chosen.workspace / "models").resolve())
     try:
         if chosen.limits:
             limits.table(root, [float(size) for size in chosen.gib.split(",")])
             return
-        wanted = [trial for trial in TRIALS if chosen.only in f"{trial.model} {trial.quantization} {trial.extra}"]
+        words = chosen.only.split(",")
+        wanted = [trial for trial in TRIALS if any(word in trial.told for word in words)]
         table(root, wanted, timed=not chosen.memory)
     finally:
         shutil.rmtree(root)

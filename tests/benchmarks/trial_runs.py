@@ -54,6 +54,11 @@ class Trial:
         return {"max_length": LONGEST, "num_train_epochs": 1, "evaluations": 1, **chosen, **self.more}
 
     @property
+    def told(self) -> str:
+        """What it is, in one line."""
+        return f"{self.model} {self.quantization} {self.rows} x {self.tokens} {self.extra}"
+
+    @property
     def extra(self) -> str:
         """What is set besides, for a table."""
         return ", ".join(f"{name.replace('_', ' ')} {value}" if value is not True else name for name, value in self.more.items())
