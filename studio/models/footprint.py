@@ -114,10 +114,10 @@ def footprint(  # noqa: PLR0913 - what is known of the computer, by keyword
     weights = adapter_parameters(shape, config.adapter)
     adapter = round(weights * (WEIGHT_AND_GRADIENT + MOMENTS[config.training.optim] + (number_bytes if form == "fused" else 0)))
     kept = tokens.together * token_bytes(shape, config.adapter, number_bytes, form)
-    if quantization == "int8":
-        kept += tokens.together * outlier_bytes(shape, number_bytes)
     if config.training.gradient_checkpointing:
         kept = kept / shape.layers + tokens.together * shape.layers * shape.hidden_size * number_bytes
+    if quantization == "int8":  # held where recomputing does not reach
+        kept += tokens.together * outlier_bytes(shape, number_bytes)
     passing = tokens.together * passing_bytes(shape, number_bytes) + score_bytes(shape, tokens, form)
     unpacking = unpacked_bytes(shape, config.adapter, number_bytes, form) if quantization != "none" else 0
     logits = logit_bytes(shape, tokens.learned, form) + word_bytes(shape, config.adapter, number_bytes)
