@@ -55,6 +55,7 @@ def bring(path: Path, name: str, root: Path, answer: Connection) -> None:
         look = Checkups(drafts, datasets, lengths, lambda _: True).begin(opened.draft.id, None, "starter")
         if not look.wait(PATIENCE):
             look.cancel()
+            look.wait(PATIENCE)  # it ends at its next row, and would share the time of saving
         if look.error:
             raise look.error
         looking = time.perf_counter() - began

@@ -18,8 +18,6 @@ from studio.errors import StudioError
 from tests.data.files import SECONDS, write
 from tests.data.shared import SHARED, needs_shared
 
-pytestmark = pytest.mark.long
-
 NO_TEXT = "No column holds text"  # read, but there is nothing to learn from
 EXPECTED: dict[str, tuple[str, int, int, str, int] | str] = {  # kind, rows, columns, format, examples; or why it is refused
     "SOURCES.md": ("markdown", 66, 2, "text", 66),
