@@ -226,6 +226,17 @@ def test_experts_learn_their_share_of_the_rank(family: str, folder_of: Any) -> N
         assert not any(".experts" in name for name, _ in learned_by(model))
 
 
+@pytest.mark.filterwarnings("ignore:The following .*_pattern keys:RuntimeWarning")
+def test_experts_start_plain_where_the_other_layers_start_from_their_directions(folder_of: Any) -> None:
+    folder = folder_of("qwen3_moe")
+    model = adapted(folder, "none", init_lora_weights="pissa")
+    ranks = {("experts" in name, item.shape[0]) for name, item in learned_by(model) if "lora_A" in name}
+    assert ranks == {(False, 2 * ADAPTER["r"]), (True, 4 * (ADAPTER["r"] // 2))}
+    assert far(logits(model), logits(base(folder, "none"))) < 1e-5
+    train_one_step(model)
+    assert far(logits(model), logits(base(folder, "none"))) > 1e-2
+
+
 def test_nothing_is_said_of_models_without_experts(folder_of: Any) -> None:
     assert inspect(base(folder_of("llama"), "nf4")).notes == ()
 
