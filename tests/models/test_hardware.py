@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import subprocess
 import sys
 import time
@@ -105,3 +106,27 @@ def test_the_peak_rises_and_can_be_started_anew() -> None:
     hardware.reset_memory_peak()
     if Path("/proc/self/clear_refs").exists():
         assert hardware.memory_peak() < high - 150 * 2**20
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc keeps freed blocks this way")
+def test_freed_blocks_go_back_at_once_while_asked_for() -> None:
+    code = """
+import torch
+from studio.models import hardware
+
+def left(count=40):
+    before, kept, freed = hardware.memory_now(), [], []
+    for _ in range(count):
+        freed.append(torch.ones(2_000_000))
+        kept.append(torch.ones(200))
+    freed.clear()
+    return hardware.memory_now() - before
+
+torch.ones(7_000_000)  # glibc keeps blocks of this size from now on
+with hardware.given_back_at_once():
+    inside = left()
+print(inside, left())
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2])
+    inside, after = map(int, done.stdout.split())
+    assert inside < 5e6 < 2e7 < after
