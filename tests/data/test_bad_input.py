@@ -2,7 +2,7 @@
 
 Each is taken as an upload is, looked through and saved. Nothing but a sentence with the file's name and a remedy may come out,
 or the rows that can be used, with a reason for each of the others; within 10 seconds of the processor and 2 GB, all helpers
-counted. A text file of one line is not among them, however long: that is prose, and is cut into passages.
+counted.
 """
 
 from __future__ import annotations
@@ -176,6 +176,7 @@ TEXT = [
         rows=0,
         left_out="row 1: .*longer than",
     ),
+    Case("long-line.txt", "word " * (2 * 10**7)),  # no bad file at all, only a long one
     Case("twice.jsonl", LINES + '{"question": "A?", "question": "B?", "answer": "C."}\n', rows=3),
     Case("numbers.jsonl", LINES + '{"question": NaN, "answer": Infinity}\n', rows=2, left_out="row 3: "),
     Case("huge.jsonl", LINES + '{"question": 1' + "0" * 5000 + ', "answer": "A."}\n', rows=3),
