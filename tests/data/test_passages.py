@@ -19,6 +19,7 @@ def squeezed(texts: list[str]) -> str:
     return "".join("".join(texts).split())
 
 
+@pytest.mark.long
 @settings(deadline=None, max_examples=300)
 @given(BLOCKS, st.integers(50, 120), st.integers(0, 25))
 def test_no_word_is_lost_and_no_passage_is_too_long(blocks: list[Block], longest: int, overlap: int) -> None:

@@ -92,6 +92,7 @@ def test_missing_files_and_folders_get_a_sentence(tmp_path: Path) -> None:
             read(tmp_path / name)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("suffix", [".csv", ".docx", ".pdf", ".zip", ".html", ".md"])
 @pytest.mark.parametrize(
     "stem", ["..", "CON", "$(id)", "<img onerror=x>", "a\u202egpj", "a\x1b[31m\n", "C:\\x", "x" * 200, "-rf", "a'b\"c"]

@@ -26,6 +26,7 @@ def spilled(path: Path, values: list[Any]) -> Spilled[Any]:
     return spill.done(lambda value: value)
 
 
+@pytest.mark.long
 @given(values=st.lists(VALUES, max_size=10), cut=st.slices(10))
 def test_they_are_the_values_that_were_put_in(tmp_path_factory: pytest.TempPathFactory, values: list[Any], cut: slice) -> None:
     rows = spilled(tmp_path_factory.mktemp("s") / "rows", values)

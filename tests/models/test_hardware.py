@@ -108,6 +108,7 @@ def test_the_peak_rises_and_can_be_started_anew() -> None:
         assert hardware.memory_peak() < high - 150 * 2**20
 
 
+@pytest.mark.long
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc keeps freed blocks this way")
 def test_freed_blocks_go_back_at_once_while_asked_for() -> None:
     code = """

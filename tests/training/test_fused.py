@@ -27,6 +27,7 @@ def chosen(model: Any, longest: int = 64) -> tuple[Any, str]:
     return choose_step(model, Accelerator(cpu=True), longest=longest, batch=4, pad_id=0, tokens=2048)
 
 
+@pytest.mark.long
 @every_family
 @pytest.mark.parametrize("prefix", [0, SHORTEST_PREFIX - 2, 15])
 @pytest.mark.parametrize("lean", [False, True])

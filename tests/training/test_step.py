@@ -10,6 +10,7 @@ from studio.training.step import PREFIX_TESTED, SHORTEST_PREFIX, can_share_prefi
 from tests.training.tiny import base_of, far, gradients, plain_loss, rows_of, with_adapter
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", sorted(PREFIX_TESTED))
 @pytest.mark.parametrize("prefix", [0, SHORTEST_PREFIX - 2, 15])
 @pytest.mark.parametrize("share", [False, True])
