@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate
 from typing import Any
 
 import torch
@@ -39,11 +41,26 @@ class AttentionGroup:
 
 
 @dataclass(frozen=True)
+class Sequences:
+    """The rows of a pack one after the other, the shared opening first: what attention in one call is told.
+
+    `seen` [keys] says which token of the pack each key is, for row after row; row i has the queries `query_starts[i]` to
+    `query_starts[i + 1]` and the keys `key_starts[i]` to `key_starts[i + 1]`, both [rows + 1] and int32.
+    """
+
+    seen: torch.Tensor
+    query_starts: torch.Tensor
+    key_starts: torch.Tensor
+    longest_query: int
+    longest_key: int
+
+
+@dataclass(frozen=True)
 class Pack:
     """What one forward and backward is made of.
 
     `input_ids` and `positions` are [packed tokens]; `keep` [learned] holds the places whose next token is learned, and
-    `targets` [learned] those tokens.
+    `targets` [learned] those tokens. `spans` are (start, length) of each row's own tokens, in order.
     """
 
     input_ids: torch.Tensor
@@ -51,7 +68,23 @@ class Pack:
     keep: torch.Tensor
     targets: torch.Tensor
     groups: tuple[AttentionGroup, ...]
-    rows: int
+    spans: tuple[tuple[int, int], ...]
+
+    @property
+    def rows(self) -> int:
+        """Rows in the pack."""
+        return len(self.spans)
+
+    @cached_property
+    def sequences(self) -> Sequences:
+        """For attention in one call; on the pack's device."""
+        prefix, device = self.spans[0][0], self.input_ids.device
+        opening = [(0, 0, prefix)] if prefix else []
+        rows = opening + [(prefix, start, length) for start, length in self.spans]  # shared tokens, then its own
+        seen = [place for shared, start, length in rows for place in (*range(shared), *range(start, start + length))]
+        lengths = [length for _, _, length in rows], [shared + length for shared, _, length in rows]
+        starts = [torch.tensor([0, *accumulate(item)], dtype=torch.int32, device=device) for item in lengths]
+        return Sequences(torch.tensor(seen, device=device), *starts, *(max(item) for item in lengths))
 
     @property
     def lengths(self) -> torch.Tensor:
@@ -95,7 +128,7 @@ def make_pack(rows: Sequence[Encoded], device: Any = "cpu", *, share: bool = Tru
         keep=torch.tensor(keep, dtype=torch.long, device=device),
         targets=torch.tensor(targets, dtype=torch.long, device=device),
         groups=tuple(_on(group, device) for group in groups),
-        rows=len(rows),
+        spans=tuple(spans),
     )
 
 

@@ -134,7 +134,7 @@ def train(folder: str, most_steps: int = 10**9) -> dict[str, Any]:
     runs, run_id = RunStore(Workspace(Path(folder).parents[1])), Path(folder).name
     status = train_run(Path(folder), lambda: runs.status(run_id).step >= most_steps)
     log = (Path(folder) / "run.log").read_text(encoding="utf-8")
-    return {**status.to_json(), "form": "fused" if "fused step;" in log else "padded"}
+    return {**status.to_json(), "form": "fused" if "INFO fused step" in log else "padded"}
 
 
 def main() -> None:

@@ -2,86 +2,46 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch.nn import functional
 
-from studio.training.fused import kernels
+from studio.training.fused import flash, kernels
+from studio.training.fused.heads import Heads
 from studio.training.packs import AttentionGroup, Pack
 
 # tokens; on shorter rows plain batched products beat the library's flash form, whose CPU backward is slow with a mask
 LONGEST_PLAIN = 256
 
 
-@dataclass(frozen=True)
-class Heads:
-    """Shapes of an attention layer, and its q/k norms (weight, eps) where the family has them."""
-
-    query: int
-    key: int
-    size: int
-    scaling: float
-    query_norm: tuple[torch.Tensor, float] | None = None
-    key_norm: tuple[torch.Tensor, float] | None = None
-
-
 class Attention(torch.autograd.Function):
     """Heads attended and joined again: [tokens, query * size] from qkv [tokens, (query + 2 key) * size].
 
-    Arguments: qkv, heads, pack, cos, sin (both [tokens, 1, turned]). Saves qkv alone.
+    Arguments: qkv, heads, pack, cos, sin (both [tokens, 1, turned]), whether in one call of flash attention. Saves qkv alone.
     """
 
     @staticmethod
-    def forward(ctx: Any, qkv: torch.Tensor, heads: Heads, pack: Pack, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
+    def forward(
+        ctx: Any, qkv: torch.Tensor, heads: Heads, pack: Pack, cos: torch.Tensor, sin: torch.Tensor, at_once: bool
+    ) -> torch.Tensor:
         turned, value, _ = _prepare(qkv, heads, cos, sin)
-        result = qkv.new_empty(len(qkv), heads.query * heads.size)
-        for group in pack.groups:
-            query, key, content = _blocks(turned, value, heads, group)
-            if group.longest > LONGEST_PLAIN:
-                block = _long(query, key, content, heads, group)
-            else:
-                block = torch.bmm(_chances(query, key, heads, group), content)
-            block = _rows(block, heads, group)
-            result[group.start : group.start + group.count] = (
-                block if group.select is None else block.index_select(0, group.select)
-            )
         ctx.save_for_backward(qkv, cos, sin)
-        ctx.heads, ctx.pack = heads, pack
-        return result
+        ctx.heads, ctx.pack, ctx.at_once = heads, pack, at_once
+        if at_once:
+            return flash.attend(turned, value, heads, pack.sequences)
+        return _attend(turned, value, heads, pack)
 
     @staticmethod
     def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         qkv, cos, sin = ctx.saved_tensors
         heads = ctx.heads
         turned, value, norms = _prepare(qkv, heads, cos, sin)
+        if ctx.at_once:
+            to_turned, to_value = flash.attend_backward(grad, turned, value, heads, ctx.pack.sequences)
+        else:
+            to_turned, to_value = _attend_backward(grad, turned, value, heads, ctx.pack)
         joint = heads.query + heads.key
-        to_turned, to_value = torch.empty_like(turned), torch.empty_like(value, memory_format=torch.contiguous_format)
-        shared: torch.Tensor | None = None
-        for group in ctx.pack.groups:
-            query, key, content = _blocks(turned, value, heads, group)
-            outer = grad[group.start : group.start + group.count]
-            if group.select is not None:
-                outer = grad.new_zeros(group.rows * group.longest, outer.shape[1]).index_copy_(0, group.select, outer)
-            outer = _as_queries(outer, heads, group)
-            if group.longest > LONGEST_PLAIN:
-                to_query, to_key, to_content = _long_backward(outer, query, key, content, heads, group)
-            else:
-                to_query, to_key, to_content = _plain_backward(outer, query, key, content, heads, group)
-            sizes = (group.rows, heads.key, group.prefix + group.longest, heads.size)
-            to_key, to_content = (item.view(sizes).transpose(1, 2) for item in (to_key, to_content))
-            if group.prefix:
-                seen = torch.stack([item[:, : group.prefix].float().sum(0) for item in (to_key, to_content)])
-                shared = seen if shared is None else shared.add_(seen)
-            place = slice(group.start, group.start + group.count)
-            to_turned[place, : heads.query] = _real(_rows(to_query, heads, group), group).view(-1, heads.query, heads.size)
-            to_turned[place, heads.query :] = _real(to_key[:, group.prefix :].flatten(0, 1), group)
-            to_value[place] = _real(to_content[:, group.prefix :].flatten(0, 1), group)
-        if shared is not None:
-            prefix = shared.shape[1]
-            to_turned[:prefix, heads.query :] += shared[0].to(grad.dtype)
-            to_value[:prefix] += shared[1].to(grad.dtype)
         back = torch.empty_like(qkv)
         to_heads = kernels.rotate(to_turned, cos, -sin)
         if norms:
@@ -89,7 +49,7 @@ class Attention(torch.autograd.Function):
             to_heads = _norm_backward(to_heads, raw, heads, norms)
         back[:, : joint * heads.size] = to_heads.flatten(1)
         back[:, joint * heads.size :] = to_value.flatten(1)
-        return back, None, None, None, None
+        return back, None, None, None, None, None
 
 
 def _prepare(
@@ -111,6 +71,51 @@ def _norm_backward(grad: torch.Tensor, raw: torch.Tensor, heads: Heads, norms: l
     query = kernels.rms_norm_backward(grad[:, :cut], raw[:, :cut], heads.query_norm[0], norms[0])
     key = kernels.rms_norm_backward(grad[:, cut:], raw[:, cut:], heads.key_norm[0], norms[1])
     return torch.cat([query, key], 1)
+
+
+def _attend(turned: torch.Tensor, value: torch.Tensor, heads: Heads, pack: Pack) -> torch.Tensor:
+    """[tokens, query * size], group by group."""
+    result = turned.new_empty(len(turned), heads.query * heads.size)
+    for group in pack.groups:
+        query, key, content = _blocks(turned, value, heads, group)
+        if group.longest > LONGEST_PLAIN:
+            block = _long(query, key, content, heads, group)
+        else:
+            block = torch.bmm(_chances(query, key, heads, group), content)
+        result[group.start : group.start + group.count] = _real(_rows(block, heads, group), group)
+    return result
+
+
+def _attend_backward(
+    grad: torch.Tensor, turned: torch.Tensor, value: torch.Tensor, heads: Heads, pack: Pack
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Gradients of `turned` and `value`."""
+    to_turned, to_value = torch.empty_like(turned), torch.empty_like(value, memory_format=torch.contiguous_format)
+    shared: torch.Tensor | None = None
+    for group in pack.groups:
+        query, key, content = _blocks(turned, value, heads, group)
+        outer = grad[group.start : group.start + group.count]
+        if group.select is not None:
+            outer = grad.new_zeros(group.rows * group.longest, outer.shape[1]).index_copy_(0, group.select, outer)
+        outer = _as_queries(outer, heads, group)
+        if group.longest > LONGEST_PLAIN:
+            to_query, to_key, to_content = _long_backward(outer, query, key, content, heads, group)
+        else:
+            to_query, to_key, to_content = _plain_backward(outer, query, key, content, heads, group)
+        sizes = (group.rows, heads.key, group.prefix + group.longest, heads.size)
+        to_key, to_content = (item.view(sizes).transpose(1, 2) for item in (to_key, to_content))
+        if group.prefix:
+            seen = torch.stack([item[:, : group.prefix].float().sum(0) for item in (to_key, to_content)])
+            shared = seen if shared is None else shared.add_(seen)
+        place = slice(group.start, group.start + group.count)
+        to_turned[place, : heads.query] = _real(_rows(to_query, heads, group), group).view(-1, heads.query, heads.size)
+        to_turned[place, heads.query :] = _real(to_key[:, group.prefix :].flatten(0, 1), group)
+        to_value[place] = _real(to_content[:, group.prefix :].flatten(0, 1), group)
+    if shared is not None:
+        prefix = shared.shape[1]
+        to_turned[:prefix, heads.query :] += shared[0].to(grad.dtype)
+        to_value[:prefix] += shared[1].to(grad.dtype)
+    return to_turned, to_value
 
 
 def _blocks(

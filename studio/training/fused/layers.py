@@ -12,8 +12,9 @@ from torch.utils.checkpoint import checkpoint
 
 from studio.models.hardware import trim
 from studio.training.fused import functions, kernels
-from studio.training.fused.attention import Attention, Heads
+from studio.training.fused.attention import Attention
 from studio.training.fused.group import ADAPTER, Group
+from studio.training.fused.heads import Heads
 from studio.training.noise import add_noise
 from studio.training.packs import Pack
 
@@ -44,7 +45,8 @@ class Layer:
 class Decoder:
     """A causal language model whose layers run over packs.
 
-    With `recompute` each layer keeps its input alone and is computed again for the gradient (arXiv:1604.06174).
+    With `recompute` each layer keeps its input alone and is computed again for the gradient (arXiv:1604.06174); with `flash`
+    attention is one call for the whole pack (see studio/training/fused/flash.py).
     """
 
     embedding: torch.nn.Module
@@ -54,6 +56,7 @@ class Decoder:
     head: torch.nn.Linear
     lean: bool
     recompute: bool = False
+    flash: bool = False
 
     @property
     def groups(self) -> list[Group]:
@@ -81,7 +84,7 @@ class Decoder:
     def _layer(self, layer: Layer, hidden: torch.Tensor, pack: Pack, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
         group = layer.query_key_value
         qkv = functions.NormLinear.apply(hidden, group, *layer.attention_norm, *group.parameters)
-        attended = Attention.apply(qkv, layer.heads, pack, cos, sin)
+        attended = Attention.apply(qkv, layer.heads, pack, cos, sin, self.flash)
         hidden = hidden + functions.Linear.apply(attended, layer.output, *layer.output.parameters)
         learned = (*layer.gate_up.parameters, *layer.down.parameters)
         return hidden + functions.GatedMLP.apply(

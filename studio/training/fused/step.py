@@ -11,6 +11,7 @@ import torch
 
 from studio.data.encode import READ_ONLY, Encoded
 from studio.training.faults import is_out_of_memory
+from studio.training.fused import flash
 from studio.training.fused.layers import Decoder, NotFusable, read_decoder
 from studio.training.packs import Pack, make_pack
 from studio.training.plan import by_tokens
@@ -72,6 +73,8 @@ def choose_step(
 ) -> tuple[FusedStep | PaddedStep, str]:
     """The fused step where the model has the known shape and both steps agree on a trial, else the padded one; and why.
 
+    Where flash attention runs the fused step is tried with it first.
+
     Args:
         model: A PeftModel with its adapter.
         longest: Tokens of the longest row.
@@ -85,18 +88,24 @@ def choose_step(
         return padded, f"padded step, since {reason}"
     except AttributeError as missing:
         return padded, f"padded step, since it has no {missing.name}"
-    fused = FusedStep(decoder, accelerator.device, tokens=tokens, noise=extras.noise)
-    try:
-        loss, gradient = _differences(model, padded, fused)
-    except (RuntimeError, AttributeError, TypeError, ValueError) as error:
-        if is_out_of_memory(error):
-            raise
-        return padded, f"padded step, since the fused one failed on the trial rows: {error}"
-    most_loss, most_gradient = TRIAL_TOLERANCE[decoder.head.weight.dtype]
-    figures = f"they differ by {loss:.1e} in loss and {gradient:.1e} in gradient on the trial rows"
-    if loss <= most_loss and gradient <= most_gradient:
-        return fused, f"fused step; {figures}"
-    return padded, f"padded step, since the fused one is not exact for this model: {figures}"
+    flashing = flash.usable(decoder.layers[0].heads, decoder.head.weight.dtype, accelerator.device)
+    refused = []
+    for form in ["flash attention", ""] if flashing else [""]:
+        fused = FusedStep(replace(decoder, flash=bool(form)), accelerator.device, tokens=tokens, noise=extras.noise)
+        name = f"fused step{form and f' with {form}'}"
+        try:
+            loss, gradient = _differences(model, padded, fused)
+        except (RuntimeError, AttributeError, TypeError, ValueError) as error:
+            if is_out_of_memory(error):
+                raise
+            refused.append(f"the {name} failed on the trial rows: {error}")
+            continue
+        most_loss, most_gradient = TRIAL_TOLERANCE[decoder.head.weight.dtype]
+        figures = f"they differ by {loss:.1e} in loss and {gradient:.1e} in gradient on the trial rows"
+        if loss <= most_loss and gradient <= most_gradient:
+            return fused, "; ".join([name, figures, *refused])
+        refused.append(f"the {name} is not exact for this model: {figures}")
+    return padded, f"padded step, since {'; '.join(refused)}"
 
 
 def _differences(model: Any, padded: PaddedStep, fused: FusedStep) -> tuple[float, float]:
