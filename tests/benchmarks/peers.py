@@ -1,11 +1,12 @@
 """Training speed and memory beside the plain tutorial (transformers.Trainer + PEFT), as a table for the README.
 
-    python -m tests.benchmarks.peers WORKSPACE [--data FILE.jsonl] [--repeats 5] [--steps 6] [--kinds none,nf4]
+    python -m tests.benchmarks.peers WORKSPACE [--data FILE.jsonl] [--repeats 5] [--steps 6] [--kinds hf-none,studio-none]
 
 Every run is a process of its own, the kinds interleaved; figures are medians. Ours is a user's run: `python -m studio.training`
 over a run folder, metrics on, no validation rows. Both train the starter with r=16 on all layers, 16 rows a step (the tutorial
 as 4 x 4), in the number format this computer is fastest in; `hf-none-bf16` and `hf-nf4-bf16` compute in the tutorial's usual
-format, whatever the computer. WORKSPACE must hold the starter.
+format, whatever the computer. With `--trl FOLDER` there are `trl-pad-none`, `trl-packing-none`, `trl-padfree-none`, `-nf4` and
+`-bf16` too: TRL's SFTTrainer with the same model and rows. WORKSPACE must hold the starter.
 """
 
 from __future__ import annotations
@@ -26,40 +27,98 @@ from tests.benchmarks.tutorial import ROOT, adapted, conversations, own_run, tra
 WARM = 1  # optimizer steps left out
 ROWS_A_STEP, MICRO = 16, 4
 RATE = 2e-4
+LONGEST = 512  # tokens
 
 
 def hugging_face(folder: str, kind: str, data: str, steps: int) -> None:
-    """The tutorial, in this process: prints seconds and real tokens of every optimizer step, and the peak memory."""
+    """The tutorial, in this process; see `told`."""
     import torch
     from transformers import AutoTokenizer, Trainer
 
-    from studio.models import hardware
-
-    dtype = torch.bfloat16 if kind.endswith("-bf16") else getattr(torch, hardware.compute_dtype())
+    dtype = format_of(kind)
     tokenizer = AutoTokenizer.from_pretrained(folder)
 
     def encoded(messages: list[dict[str, str]]) -> dict[str, list[int]]:
-        ids = tokenizer.apply_chat_template(messages, tokenize=True, return_dict=False)[:512]
+        ids = tokenizer.apply_chat_template(messages, tokenize=True, return_dict=False)[:LONGEST]
         read = len(tokenizer.apply_chat_template(messages[:-1], tokenize=True, add_generation_prompt=True, return_dict=False))
         return {"input_ids": ids, "attention_mask": [1] * len(ids), "labels": [-100] * read + ids[read:]}
 
     rows = [encoded(messages) for messages in conversations(data)]
-    model = adapted(folder, dtype, nf4=kind.startswith("hf-nf4"))
-    ends, tokens = [], []
+    model = adapted(folder, dtype, nf4="nf4" in kind)
+    micro_steps: list[tuple[float, int]] = []
+    batch = {"per_device_train_batch_size": MICRO, "gradient_accumulation_steps": ROWS_A_STEP // MICRO}
+    steady = {"max_steps": steps, "learning_rate": RATE, "seed": 1, "bf16": dtype == torch.bfloat16}
+    trained(timed(Trainer, micro_steps), model, tokenizer, rows, **steady, **batch)
+    told(micro_steps, batch["gradient_accumulation_steps"])
 
-    class Timed(Trainer):
+
+def trl(folder: str, kind: str, data: str, steps: int) -> None:
+    """TRL's SFTTrainer, in this process: "trl-pad", "trl-packing" or "trl-padfree"; see `told`."""
+    import tempfile
+
+    import torch
+    from datasets import Dataset
+    from trl import SFTConfig, SFTTrainer
+
+    form = kind.split("-")[1]
+    dtype = format_of(kind)
+    model = adapted(folder, dtype, nf4="nf4" in kind)
+    rows = Dataset.from_list([{"prompt": turns[:-1], "completion": turns[-1:]} for turns in conversations(data)])
+    packing = form == "packing"  # a row of packed ones has as many tokens as about six of these
+    micro, parts = (1, ROWS_A_STEP // 6) if packing else (MICRO, ROWS_A_STEP // MICRO)
+    micro_steps: list[tuple[float, int]] = []
+    arguments = SFTConfig(
+        tempfile.mkdtemp(),
+        per_device_train_batch_size=micro,
+        gradient_accumulation_steps=parts,
+        max_steps=steps,
+        learning_rate=RATE,
+        lr_scheduler_type="constant",
+        seed=1,
+        bf16=dtype == torch.bfloat16,
+        use_cpu=True,
+        save_strategy="no",
+        report_to=[],
+        disable_tqdm=True,
+        max_length=None if form == "padfree" else LONGEST,
+        packing=packing,
+        padding_free=form == "padfree",
+        gradient_checkpointing=False,  # TRL's default is to recompute, which is slower
+    )
+    timed(SFTTrainer, micro_steps)(model=model, args=arguments, train_dataset=rows).train()
+    told(micro_steps, parts)
+
+
+def format_of(kind: str) -> Any:
+    """The number format a peer computes in."""
+    import torch
+
+    from studio.models import hardware
+
+    return torch.bfloat16 if kind.endswith("-bf16") else getattr(torch, hardware.compute_dtype())
+
+
+def timed(trainer: type, micro_steps: list[tuple[float, int]]) -> type:
+    """The trainer class, noting the end and the real tokens of each micro-step."""
+
+    class Timed(trainer):  # type: ignore[misc]
         def training_step(self, model: Any, inputs: Any, *rest: Any) -> Any:
+            mask, ids = inputs.get("attention_mask"), inputs["input_ids"]
+            tokens = ids.numel() if mask is None else int(mask.sum())
             loss = super().training_step(model, inputs, *rest)
-            tokens.append(int(inputs["attention_mask"].sum()))
-            ends.append(time.time())
+            micro_steps.append((time.time(), tokens))
             return loss
 
-    steady = {"max_steps": steps, "learning_rate": RATE, "seed": 1, "bf16": dtype == torch.bfloat16}
-    batch = {"per_device_train_batch_size": MICRO, "gradient_accumulation_steps": ROWS_A_STEP // MICRO}
-    trained(Timed, model, tokenizer, rows, **steady, **batch)
-    each = ROWS_A_STEP // MICRO
-    sums = [sum(tokens[start : start + each]) for start in range(0, len(tokens), each)]
-    print(json.dumps({"ends": ends[each - 1 :: each], "tokens": sums, "peak": hardware.memory_peak()}))
+    return Timed
+
+
+def told(micro_steps: list[tuple[float, int]], parts: int) -> None:
+    """Print the ends and real tokens of the optimizer steps, each of `parts` micro-steps, and the peak memory."""
+    from studio.models import hardware
+
+    steps = [micro_steps[start : start + parts] for start in range(0, len(micro_steps), parts)]
+    found = {"ends": [step[-1][0] for step in steps], "tokens": [sum(tokens for _, tokens in step) for step in steps]}
+    print(json.dumps({**found, "peak": hardware.memory_peak()}))
 
 
 def studio(workspace: str, kind: str, data: str, steps: int) -> dict[str, Any]:
@@ -97,9 +156,15 @@ def one(kind: str, chosen: argparse.Namespace) -> dict[str, float]:
     else:
         folder = str(Path(chosen.workspace) / "models" / "starter")
         words = [folder, kind, chosen.data, chosen.steps]
+        place = os.pathsep.join([chosen.trl, os.environ.get("PYTHONPATH", "")])
         command = [sys.executable, "-m", "tests.benchmarks.peers", chosen.workspace, "--child", json.dumps(words)]
         done = subprocess.run(
-            command, cwd=ROOT, capture_output=True, text=True, check=True, env={**os.environ, "HF_HUB_OFFLINE": "1"}
+            command,
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=True,
+            env={**os.environ, "HF_HUB_OFFLINE": "1", "PYTHONPATH": place},
         )
         found = json.loads(done.stdout.splitlines()[-1])
     span = found["ends"][-1] - found["ends"][WARM - 1]
@@ -118,10 +183,12 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--steps", type=int, default=6)
     parser.add_argument("--kinds", default="hf-none,studio-none,hf-nf4,studio-nf4")
+    parser.add_argument("--trl", default="", help="a folder with TRL: pip install --no-deps --target FOLDER trl")
     parser.add_argument("--child")
     chosen = parser.parse_args()
     if chosen.child:
-        hugging_face(*json.loads(chosen.child))
+        folder, kind, data, steps = json.loads(chosen.child)
+        (trl if kind.startswith("trl") else hugging_face)(folder, kind, data, steps)
         return
     kinds = chosen.kinds.split(",")
     found: dict[str, list[dict[str, float]]] = {kind: [] for kind in kinds}
@@ -133,7 +200,7 @@ def main() -> None:
     print(f"{platform.machine()}, {os.cpu_count()} cores, {time.strftime('%Y-%m-%d')}, medians of {chosen.repeats}\n")
     print("| | real tokens/s | x | peak MB | x memory | first step after s |\n|---|---|---|---|---|---|")
     for kind in kinds:
-        beside = middle.get(f"hf-{kind.removeprefix('studio-')}", middle[kinds[0]])
+        beside = middle.get(f"hf-{'nf4' if 'nf4' in kind else 'none'}", middle[kinds[0]])
         mine = middle[kind]
         print(
             f"| {kind} | {mine['speed']:.0f} | {mine['speed'] / beside['speed']:.2f} | {mine['peak']:.0f} "
