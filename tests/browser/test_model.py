@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 
 import pytest
+from playwright.sync_api import expect
 
 from studio.samples import save_sample
 from studio.workspace import Workspace
 from tests.browser.conftest import App, faults, reload, sideways, tab
 
 pytestmark = pytest.mark.browser
+expect.set_options(timeout=90_000)
 
 
 @pytest.fixture(autouse=True)
@@ -72,7 +74,7 @@ def test_a_folder_that_is_no_model(app: App, visit) -> None:
     page.get_by_label("Folder of the model").fill("/etc")
     page.get_by_role("button", name="Add this model").click()
     page.locator("#pane-model .notices [role=alert]").wait_for()
-    assert page.locator(".model").count() == 1
+    expect(page.locator(".model")).to_have_count(1)  # the list may still be drawn when the answer comes
 
 
 @pytest.mark.parametrize("dark", [False, True])
