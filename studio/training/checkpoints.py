@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from studio.errors import StudioError
 from studio.models import adapters
 from studio.workspace import read_json, sha256_file, sync_folder, sync_tree, write_json
 
+MANIFEST = "manifest.json"
 KEPT = 2  # newest checkpoints kept; an older one is there in case the newest is damaged
 
 
@@ -41,8 +42,7 @@ def save(folder: Path, model: torch.nn.Module, optimizer: torch.optim.Optimizer,
         save_file(_moments(parameters, optimizer), staging / "optimizer.safetensors")
         save_file(random_states(), staging / "rng.safetensors")
         write_json(staging / "state.json", {"schema_version": 1, **state}, durable=False)
-        files = {path.name: [path.stat().st_size, sha256_file(path)] for path in sorted(staging.iterdir())}
-        write_json(staging / "manifest.json", {"schema_version": 1, "files": files}, durable=False)
+        write_json(staging / MANIFEST, _manifest(sorted(staging.iterdir())), durable=False)
         sync_tree(staging)
         shutil.rmtree(target, ignore_errors=True)
         os.replace(staging, target)
@@ -50,6 +50,10 @@ def save(folder: Path, model: torch.nn.Module, optimizer: torch.optim.Optimizer,
     finally:
         shutil.rmtree(staging, ignore_errors=True)
     return target
+
+
+def _manifest(files: Iterable[Path]) -> dict[str, Any]:
+    return {"schema_version": 1, "files": {path.name: [path.stat().st_size, sha256_file(path)] for path in files}}
 
 
 def _moments(parameters: dict[str, torch.nn.Parameter], optimizer: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
@@ -80,12 +84,10 @@ def set_random_states(states: dict[str, torch.Tensor]) -> None:
 
 
 def verified(path: Path) -> bool:
-    """Whether every file of a checkpoint is there, with the size and hash its manifest names."""
+    """Whether every file of a checkpoint is there, with the size and hash its manifest names, and nothing else is in that."""
     try:
-        files = read_json(path / "manifest.json")["files"]
-        return bool(files) and all(
-            (path / name).stat().st_size == size and sha256_file(path / name) == digest for name, (size, digest) in files.items()
-        )
+        noted = read_json(path / MANIFEST)
+        return bool(noted["files"]) and noted == _manifest(path / name for name in noted["files"])
     except (StudioError, OSError, KeyError, TypeError, ValueError):
         return False
 

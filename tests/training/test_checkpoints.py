@@ -86,6 +86,20 @@ def test_damage_anywhere_is_seen_and_the_older_one_is_used(tmp_path: Path) -> No
     assert checkpoints.newest(folder)[0] is None
 
 
+@pytest.mark.long
+def test_any_bit_of_the_manifest_matters(tmp_path: Path) -> None:
+    model, optimizer = made()
+    path = checkpoints.save(tmp_path / "c", model, optimizer, {"step": 1})
+    manifest = path / "manifest.json"
+    whole = manifest.read_bytes()
+    for place in range(len(whole)):
+        for bit in range(8):
+            manifest.write_bytes(whole[:place] + bytes([whole[place] ^ (1 << bit)]) + whole[place + 1 :])
+            assert not checkpoints.verified(path), (place, bit)
+    manifest.write_bytes(whole)
+    assert checkpoints.verified(path)
+
+
 def test_old_and_half_written_ones_are_cleared(tmp_path: Path) -> None:
     model, optimizer = made()
     train(model, optimizer, 1)
