@@ -88,7 +88,7 @@ def inside(group_path: str, root: str, case: dict[str, Any]) -> dict[str, Any]:
     said = {"free": computer.memory_free, "before": before.needed_bytes, "fits": before.fits}
     said |= {"changes": [change.sentence for change in changes], "told": told(before, changes)}
     after = changes[-1].after if changes else before
-    said |= {"after": after.needed_bytes, "then": after.fits}
+    said |= {"after": after.needed_bytes, "then": after.fits, "most": after.total_bytes}
     print(json.dumps(said), flush=True)
     if after.fits == "no":
         return said
@@ -101,17 +101,17 @@ def inside(group_path: str, root: str, case: dict[str, Any]) -> dict[str, Any]:
 
 
 def table(root: Path, limits: list[float]) -> None:
-    """A row for every case under every limit."""
-    print("| limit | model | settings | rows of | needs | fits | changes | then | run | peak |\n" + "|---" * 10 + "|")
+    """A row for every case under every limit: what it needs, and the most it takes where there is room."""
+    print("| limit | model | settings | rows of | needs | fits | changes | then | most | run | peak |\n" + "|---" * 11 + "|")
     for limit in limits:
         for case in CASES:
             found = outcome(root, round(limit * GIB), case)
             set_up = ", ".join(f"{name} {value}" for name, value in case.settings.items()) or "the app's defaults"
             changes = " ".join(found.get("changes", [])) or "none"
-            sizes = [f"{found[name] / GIB:.2f} GiB" if found.get(name) else "" for name in ("before", "after", "peak")]
+            sizes = [f"{found[name] / GIB:.2f} GiB" if found.get(name) else "" for name in ("before", "after", "most", "peak")]
             print(
                 f"| {limit:g} GiB | {case.model} | {set_up} | {case.tokens} | {sizes[0]} | {found.get('fits')} | {changes} |"
-                f" {sizes[1]}, {found.get('then')} | {found['run']} | {sizes[2]} |",
+                f" {sizes[1]}, {found.get('then')} | {sizes[2]} | {found['run']} | {sizes[3]} |",
                 flush=True,
             )
 
