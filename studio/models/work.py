@@ -26,7 +26,7 @@ SAMPLE_SHARE = 0.1  # of the training time, for all but the first and the last a
 # Operations of a layer for one more token of an answer, the adapter's small products and the modules around them counted as so
 # many. Fitted here: three answers of 48 tokens by the starter with its adapter took 11.2 s.
 DECODE_CALLS = 600
-EIGHT_BIT_CALLS = 2  # times as many where layers are in 8 bit on a processor; fitted to five runs here: 0.85 to 1.27 of their time
+EIGHT_BIT_CALLS = 2  # times as many in 8 bit; fitted to five runs here, which are promised 0.85 to 1.27 of their time
 DORA_PASSES = 7  # over the weights it sits on: B·A made and turned, scaled, added, and the sum's size found (peft 0.21)
 STEP_OVERHEAD = 1.25  # what a step takes beyond its parts; fitted here: 4.1 s where they add up to 3.3 s
 IMPORT_SECONDS = 9.0  # importing the libraries, measured here; nothing where they are loaded already
