@@ -79,6 +79,8 @@ class Wiring:
     Nothing is lost while a handler is at work: it runs once more for the newest value of a control, and once for each event
     that says something of its own (`event=True`). Only a button counts once until its handler ends. Where several controls
     share a handler, `any_of(...)` makes them one trigger, so that an older answer never comes after a newer one.
+    Of a text box `change` or `blur` is to be used: it tells `input` only with a key that writes a letter, not when something
+    is deleted, pasted or dictated.
     """
 
     def __init__(self, studio: Any, view: Any, shell: Any) -> None:

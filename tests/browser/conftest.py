@@ -87,7 +87,19 @@ def app(one_app: App) -> Iterator[App]:
     yield one_app
     for what in ("runs/*", "datasets/*", "cache/draft-*"):
         for folder in one_app.workspace.glob(what):
+            removed(folder)
+
+
+def removed(folder: Path) -> None:
+    """Delete a folder that the app may still be writing a last note into."""
+    deadline = time.monotonic() + 10
+    while folder.exists():
+        try:
             shutil.rmtree(folder)
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
 
 
 @pytest.fixture(scope="session")
@@ -103,8 +115,17 @@ def chromium() -> Iterator:
         browser.close()
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo):
+    """Let fixtures know at their end that the test failed."""
+    report = yield
+    if report.failed:
+        item.failed = True
+    return report
+
+
 @pytest.fixture
-def visit(chromium) -> Iterator[Callable]:
+def visit(chromium, request: pytest.FixtureRequest) -> Iterator[Callable]:
     """visit(address, width=1440, dark=False) -> Page. At the end: no console error, no dialog, no request elsewhere."""
     contexts, seen = [], []
 
@@ -130,6 +151,10 @@ def visit(chromium) -> Iterator[Callable]:
         return page
 
     yield open_page
+    if getattr(request.node, "failed", False):
+        for context in contexts:
+            for page in context.pages:  # what CI prints is all there is to go by
+                print(f"--- {page.url} as the failed test left it\n{page.locator('body').inner_text()}")
     for context in contexts:
         context.close()
     assert not seen, seen

@@ -21,6 +21,7 @@ from studio.ui.app import Page
 from studio.ui.guard import OF_VALUES
 from studio.ui.pulse import BEATS
 from studio.ui.studio import Studio
+from studio.ui.tabs.model import altering
 from tests.browser.conftest import start
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -169,6 +170,17 @@ def test_nothing_that_a_person_changes_is_lost_while_a_handler_is_at_work(page: 
     assert [(fn.trigger_mode, fn.concurrency_limit) for fn in told] == [("multiple", 1)] * 2
 
 
+def test_what_is_deleted_or_pasted_in_a_text_box_is_noticed_too(page: Page) -> None:
+    """Gradio's text box tells `input` only with a key that writes a letter."""
+    boxes = {item["id"] for item in page.demo.config["components"] if item["type"] == "textbox"}
+    assert len(boxes) > 10
+    assert [fn.name for fn in page.demo.fns.values() if {(block, "input") for block in boxes} & set(fn.targets)] == []
+    data, more = page.views["data"], page.views["model"].more
+    for box, handler in ((data.table.search, "show_first"), (more.query, "show_known")):
+        (told,) = [fn for fn in page.demo.fns.values() if (box._id, "change") in fn.targets]
+        assert (told.name, told.trigger_mode, told.concurrency_limit) == (handler, "always_last", 1)
+
+
 def test_every_setting_is_planned_by_one_handler_and_drawn_in_turn(page: Page) -> None:
     """Two handlers that draw the same plan at once would answer in any order, and the older answer could stay."""
     view = page.views["model"]
@@ -176,10 +188,9 @@ def test_every_setting_is_planned_by_one_handler_and_drawn_in_turn(page: Page) -
     planning = ("show_plan", "redraw", "choose_model", "add_model", "new_data")
     assert {fn.concurrency_id for fn in drawing if fn.name in planning} == {"redraw-model"}
     assert not any(fn.name == "tick" for fn in drawing), "it does not wait in turn, so it may not draw"
-    inputs = {box._id: name for name, box in view.form.controls.items()}
-    input_events = {(block, "input") for block in inputs}
-    planned = [fn for fn in page.demo.fns.values() if input_events & set(fn.targets)]
-    told = [inputs[block] for fn in planned for block, event in fn.targets if event == "input"]
+    inputs = {(box._id, altering(box)[0].event_name): name for name, box in view.form.controls.items()}
+    planned = [fn for fn in page.demo.fns.values() if inputs.keys() & set(fn.targets)]
+    told = [inputs[target] for fn in planned for target in fn.targets if target in inputs]
     assert sorted(told) == sorted(view.form.names), "each setting has one handler"
     assert {fn.name for fn in planned} == {"show_plan", "choose_goal_or_depth"}
     assert {fn.concurrency_id for fn in planned} == {"redraw-model"}

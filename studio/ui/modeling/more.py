@@ -74,7 +74,7 @@ def connect(on: Any, view: View, shell: Any, chosen: Sequence[Any]) -> None:
     """Wiring only; `chosen` are the ids and settings that estimates follow from."""
     own = view.more
     asked = [own.query, own.which, own.licence, *chosen]
-    asking = any_of(own.area.expand, own.query.input, own.which.input, own.licence.input)
+    asking = any_of(own.area.expand, own.query.change, own.which.input, own.licence.input)
     on(asking, show_known, asked, outputs=[own.known], keep_notice=True, **in_turn("more"))
     away = {"concurrency_id": "hub", "concurrency_limit": 4}
     for trigger in (own.go.click, own.query.submit):

@@ -146,7 +146,9 @@ def connect(studio: Studio, view: View, shell: Any) -> None:
 
 
 def altering(box: Any) -> list[Any]:
-    """The events of a control after which its value may be another."""
+    """The events of a control after which its value may be another. A text is planned with once it is left."""
+    if isinstance(box, gr.Textbox):
+        return [box.blur]
     return [box.input, box.release] if isinstance(box, gr.Slider) else [box.input]
 
 

@@ -132,7 +132,7 @@ def connect(on: Any, view: View, shell: Any) -> None:
     data = [view.draft_id, shell.dataset_id]
     how = [own.search, own.sort, own.only, own.start]
     here = {"outputs": components(own)}  # the fewer outputs, the less the page has to look through
-    for trigger in (own.search.input, own.sort.input):
+    for trigger in (own.search.change, own.sort.input):
         on(trigger, show_first, [*data, own.search, own.sort, own.only], trigger_mode="always_last", **here)
     on(own.everything.click, show_everything, data, **here)
     on(own.back.click, turn(-AT_ONCE), [*data, *how], trigger_mode="multiple", **here)
