@@ -1,12 +1,13 @@
 """Training speed and memory beside the plain tutorial (transformers.Trainer + PEFT), as a table for the README.
 
-    python -m tests.benchmarks.peers WORKSPACE [--data FILE.jsonl] [--repeats 5] [--steps 6] [--kinds hf-none,studio-none]
+    python -m tests.benchmarks.peers WORKSPACE [--data FILE.jsonl] [--repeats 5] [--steps 6] [--at-once 2] [--kinds hf-none]
 
 Every run is a process of its own, the kinds interleaved; figures are medians. Ours is a user's run: `python -m studio.training`
 over a run folder, metrics on, no validation rows. Both train the starter with r=16 on all layers, 16 rows a step (the tutorial
 as 4 x 4), in the number format this computer is fastest in; `hf-none-bf16` and `hf-nf4-bf16` compute in the tutorial's usual
-format, whatever the computer. With `--trl FOLDER` there are `trl-pad-none`, `trl-packing-none`, `trl-padfree-none`, `-nf4` and
-`-bf16` too: TRL's SFTTrainer with the same model and rows. WORKSPACE must hold the starter.
+format, whatever the computer. Where bfloat16 is not this computer's own, a step in it takes minutes: those kinds are timed over
+two steps of 4 rows, the first one included. With `--trl FOLDER` there are `trl-pad-none`, `trl-packing-none`,
+`trl-padfree-none`, `-nf4` and `-bf16` too: TRL's SFTTrainer with the same model and rows. WORKSPACE must hold the starter.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from tests.benchmarks.tutorial import ROOT, adapted, conversations, own_run, tra
 
 WARM = 1  # optimizer steps left out
 ROWS_A_STEP, MICRO = 16, 4
+SLOW_STEPS = 2  # of MICRO rows, of a kind whose number format this computer has to imitate
 RATE = 2e-4
 LONGEST = 512  # tokens
 
@@ -46,10 +48,11 @@ def hugging_face(folder: str, kind: str, data: str, steps: int) -> None:
     rows = [encoded(messages) for messages in conversations(data)]
     model = adapted(folder, dtype, nf4="nf4" in kind)
     micro_steps: list[tuple[float, int]] = []
-    batch = {"per_device_train_batch_size": MICRO, "gradient_accumulation_steps": ROWS_A_STEP // MICRO}
+    parts, steps = (1, SLOW_STEPS) if slow(dtype) else (ROWS_A_STEP // MICRO, steps)
+    batch = {"per_device_train_batch_size": MICRO, "gradient_accumulation_steps": parts}
     steady = {"max_steps": steps, "learning_rate": RATE, "seed": 1, "bf16": dtype == torch.bfloat16}
     trained(timed(Trainer, micro_steps), model, tokenizer, rows, **steady, **batch)
-    told(micro_steps, batch["gradient_accumulation_steps"])
+    told(micro_steps, parts, slow=slow(dtype))
 
 
 def trl(folder: str, kind: str, data: str, steps: int) -> None:
@@ -66,6 +69,7 @@ def trl(folder: str, kind: str, data: str, steps: int) -> None:
     rows = Dataset.from_list([{"prompt": turns[:-1], "completion": turns[-1:]} for turns in conversations(data)])
     packing = form == "packing"  # a row of packed ones has as many tokens as about six of these
     micro, parts = (1, ROWS_A_STEP // 6) if packing else (MICRO, ROWS_A_STEP // MICRO)
+    parts, steps = (1, SLOW_STEPS) if slow(dtype) else (parts, steps)
     micro_steps: list[tuple[float, int]] = []
     arguments = SFTConfig(
         tempfile.mkdtemp(),
@@ -86,7 +90,7 @@ def trl(folder: str, kind: str, data: str, steps: int) -> None:
         gradient_checkpointing=False,  # TRL's default is to recompute, which is slower
     )
     timed(SFTTrainer, micro_steps)(model=model, args=arguments, train_dataset=rows).train()
-    told(micro_steps, parts)
+    told(micro_steps, parts, slow=slow(dtype))
 
 
 def format_of(kind: str) -> Any:
@@ -98,11 +102,20 @@ def format_of(kind: str) -> Any:
     return torch.bfloat16 if kind.endswith("-bf16") else getattr(torch, hardware.compute_dtype())
 
 
+def slow(dtype: Any) -> bool:
+    """Whether this computer has to imitate the format, and is many times slower in it."""
+    from studio.models import hardware
+
+    return str(dtype) == "torch.bfloat16" and hardware.compute_dtype() != "bfloat16"
+
+
 def timed(trainer: type, micro_steps: list[tuple[float, int]]) -> type:
-    """The trainer class, noting the end and the real tokens of each micro-step."""
+    """The trainer class, noting the end and the real tokens of each micro-step; before them, the begin of the first."""
 
     class Timed(trainer):  # type: ignore[misc]
         def training_step(self, model: Any, inputs: Any, *rest: Any) -> Any:
+            if not micro_steps:
+                micro_steps.append((time.time(), 0))
             mask, ids = inputs.get("attention_mask"), inputs["input_ids"]
             tokens = ids.numel() if mask is None else int(mask.sum())
             loss = super().training_step(model, inputs, *rest)
@@ -112,24 +125,32 @@ def timed(trainer: type, micro_steps: list[tuple[float, int]]) -> type:
     return Timed
 
 
-def told(micro_steps: list[tuple[float, int]], parts: int) -> None:
-    """Print the ends and real tokens of the optimizer steps, each of `parts` micro-steps, and the peak memory."""
+def told(micro_steps: list[tuple[float, int]], parts: int, *, slow: bool) -> None:
+    """Print the ends and real tokens of the optimizer steps, each of `parts` micro-steps, and the peak memory.
+
+    `slow`: none is left out, so the begin of the first one comes before them.
+    """
     from studio.models import hardware
 
-    steps = [micro_steps[start : start + parts] for start in range(0, len(micro_steps), parts)]
-    found = {"ends": [step[-1][0] for step in steps], "tokens": [sum(tokens for _, tokens in step) for step in steps]}
+    begin, *rest = micro_steps
+    steps = [[begin]] * slow + [rest[start : start + parts] for start in range(0, len(rest), parts)]
+    found = {
+        "first": rest[parts - 1][0],
+        "ends": [step[-1][0] for step in steps],
+        "tokens": [sum(tokens for _, tokens in step) for step in steps],
+    }
     print(json.dumps({**found, "peak": hardware.memory_peak()}))
 
 
-def studio(workspace: str, kind: str, data: str, steps: int) -> dict[str, Any]:
+def studio(workspace: str, kind: str, data: str, steps: int, at_once: int) -> dict[str, Any]:
     """A user's run in a process of its own, watched through its folder as the page does."""
     rows = conversations(data)[: ROWS_A_STEP * steps]
     runs, run_id = own_run(
         workspace,
         rows,
         quantization=kind.removeprefix("studio-"),
-        per_device_train_batch_size=8,
-        gradient_accumulation_steps=2,
+        per_device_train_batch_size=at_once,
+        gradient_accumulation_steps=ROWS_A_STEP // at_once,
         num_train_epochs=-(-steps * ROWS_A_STEP // len(rows)),
         learning_rate=RATE,
     )
@@ -152,7 +173,7 @@ def one(kind: str, chosen: argparse.Namespace) -> dict[str, float]:
     """Real tokens a second, peak memory in MB and seconds from launch to the end of the first step."""
     started = time.time()
     if kind.startswith("studio"):
-        found = studio(chosen.workspace, kind, chosen.data, chosen.steps)
+        found = studio(chosen.workspace, kind, chosen.data, chosen.steps, chosen.at_once)
     else:
         folder = str(Path(chosen.workspace) / "models" / "starter")
         words = [folder, kind, chosen.data, chosen.steps]
@@ -171,7 +192,7 @@ def one(kind: str, chosen: argparse.Namespace) -> dict[str, float]:
     return {
         "speed": sum(found["tokens"][WARM:]) / span,
         "peak": found["peak"] / 1e6,
-        "first": found["ends"][0] - started,
+        "first": found.get("first", found["ends"][0]) - started,
     }
 
 
@@ -182,6 +203,7 @@ def main() -> None:
     parser.add_argument("--data", default="")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--steps", type=int, default=6)
+    parser.add_argument("--at-once", type=int, default=2, help="of ours: rows of the longest kind that go through it together")
     parser.add_argument("--kinds", default="hf-none,studio-none,hf-nf4,studio-nf4")
     parser.add_argument("--trl", default="", help="a folder with TRL: pip install --no-deps --target FOLDER trl")
     parser.add_argument("--child")
