@@ -15,6 +15,7 @@ from transformers import get_scheduler
 
 from studio.data.encode import Encoded
 from studio.errors import Stopped
+from studio.models.hardware import trim
 from studio.models.lease import give_back_memory
 from studio.records import StepMetrics, Validation
 from studio.training import checkpoints
@@ -226,6 +227,8 @@ class Loop:
         """
         total, computed = 0.0, 0
         for batch in self.step.batches(rows):
+            if computed:
+                trim()  # parts differ in length, so that what one leaves free has no place for the next
             loss = self.step.loss_sum(batch) / learned
             if not torch.isfinite(loss) and not self.ranks.split:
                 return math.nan, computed

@@ -24,6 +24,7 @@ from tests.benchmarks.trial_runs import KEPT_ASIDE, STEPS, Trial, examples, fres
 
 CLOSE, UNDER, IN_TIME = 0.15, 0.25, 0.35
 DROPOUT, DORA, AGAIN = {"lora_dropout": 0.1}, {"use_dora": True}, {"gradient_checkpointing": True}
+IN_PARTS = {"gradient_accumulation_steps": 8, "max_length": 512}  # each row a pack of its own
 TRIALS = [
     Trial("starter", "none", 16, 4, 48),
     Trial("starter", "none", 16, 8, 64),
@@ -61,6 +62,8 @@ TRIALS = [
     Trial("starter", "nf4", 128, 8, 64, {"optim": "adamw_8bit"}),
     Trial("starter", "none", 16, 4, 128, {"init_lora_weights": "pissa"}),
     Trial("starter", "none", 16, 4, 128, {"new_tokens": "Quarkbrot"}),
+    Trial("starter", "none", 16, 1, 480, IN_PARTS),
+    Trial("medium", "nf4", 16, 1, 480, IN_PARTS),
 ]
 
 
@@ -70,7 +73,7 @@ def measured(root: Path, trial: Trial, *, timed: bool) -> dict[str, Any]:
     try:
         if timed:
             step.child("speed", str(workspace.root), module="trial_runs")
-        rows = examples(KEPT_ASIDE + STEPS * trial.rows, trial.tokens)
+        rows = examples(KEPT_ASIDE + STEPS * trial.rows_a_step, trial.tokens)
         folder = new_run(workspace, trial.model, rows, trial.settings)
         found = step.child("train", str(folder), module="trial_runs")
         assert found["state"] == "finished", found["error"]

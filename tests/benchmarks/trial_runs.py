@@ -54,6 +54,11 @@ class Trial:
         return {"max_length": LONGEST, "num_train_epochs": 1, "evaluations": 1, **chosen, **self.more}
 
     @property
+    def rows_a_step(self) -> int:
+        """Those of all its parts."""
+        return self.rows * self.more.get("gradient_accumulation_steps", 1)
+
+    @property
     def told(self) -> str:
         """What it is, in one line."""
         return f"{self.model} {self.quantization} {self.rows} x {self.tokens} {self.extra}"

@@ -90,6 +90,14 @@ def app(one_app: App) -> Iterator[App]:
             removed(folder)
 
 
+@pytest.fixture
+def tiny_app(app: App, tiny_entry: Path) -> Iterator[App]:
+    """The shared app with a tiny model registered under the id "tiny"."""
+    folder = shutil.copytree(tiny_entry, app.workspace / "models" / "tiny")
+    yield app
+    removed(folder)
+
+
 def removed(folder: Path) -> None:
     """Delete a folder that the app may still be writing a last note into."""
     deadline = time.monotonic() + 10
@@ -104,14 +112,16 @@ def removed(folder: Path) -> None:
 
 @pytest.fixture(scope="session")
 def chromium() -> Iterator:
-    """One browser for all tests."""
+    """One window of one browser for all tests: it has the page's scripts compiled already, which took a third of opening it."""
     if not CHROMIUM:
         missing("no chromium on this computer")
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as player:
         browser = player.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield browser
+        window = browser.new_context(locale="en-GB")
+        window.set_default_timeout(PATIENCE)
+        yield window
         browser.close()
 
 
@@ -127,15 +137,16 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo):
 @pytest.fixture
 def visit(chromium, request: pytest.FixtureRequest) -> Iterator[Callable]:
     """visit(address, width=1440, dark=False) -> Page. At the end: no console error, no dialog, no request elsewhere."""
-    contexts, seen = [], []
+    pages, seen = [], []
 
     def open_page(address: str, *, width: int = 1440, dark: bool = False):
-        context = chromium.new_context(
-            viewport={"width": width, "height": 900}, color_scheme="dark" if dark else "light", locale="en-GB"
-        )
-        context.set_default_timeout(PATIENCE)
-        contexts.append(context)
-        page = context.new_page()
+        page = chromium.new_page()
+        page.set_viewport_size({"width": width, "height": 900})
+        page.emulate_media(color_scheme="dark" if dark else "light")
+        if not pages:  # nothing is remembered of the tests before
+            stored = {"origin": address.rstrip("/"), "storageTypes": "all"}
+            chromium.new_cdp_session(page).send("Storage.clearDataForOrigin", stored)
+        pages.append(page)
         page.on("console", lambda message: seen.append(f"console: {message.text}") if message.type == "error" else None)
         page.on("response", lambda got: seen.append(f"{got.status}: {got.url}") if got.status >= 500 else None)
         page.on("pageerror", lambda error: seen.append(f"error: {error}"))
@@ -151,12 +162,11 @@ def visit(chromium, request: pytest.FixtureRequest) -> Iterator[Callable]:
         return page
 
     yield open_page
-    if getattr(request.node, "failed", False):
-        for context in contexts:
-            for page in context.pages:  # what CI prints is all there is to go by
-                print(f"--- {page.url} as the failed test left it\n{page.locator('body').inner_text()}")
-    for context in contexts:
-        context.close()
+    still = [page for page in pages if not page.is_closed()]
+    for page in still if getattr(request.node, "failed", False) else ():  # what CI prints is all there is to go by
+        print(f"--- {page.url} as the failed test left it\n{page.locator('body').inner_text()}")
+    for page in still:
+        page.close()
     assert not seen, seen
 
 

@@ -19,10 +19,10 @@ expect.set_options(timeout=90_000)
 HOSTILE = "<img src=x onerror=alert(1)> [x](javascript:alert(1)) ![y](http://evil.invalid/y.png) \x1b[31m"
 
 
-@pytest.fixture
-def chat_app(trained: tuple[Path, str], tmp_path: Path) -> Iterator[App]:  # noqa: F811
+@pytest.fixture(scope="module")
+def chat_app(trained: tuple[Path, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:  # noqa: F811
     """An app whose workspace holds a run of a tiny model that can really answer."""
-    running = start(shutil.copytree(trained[0], tmp_path / "copy"))
+    running = start(shutil.copytree(trained[0], tmp_path_factory.mktemp("chat") / "copy"))
     yield running
     if running.process.poll() is None:
         running.stop()

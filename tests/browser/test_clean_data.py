@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,18 +11,10 @@ from playwright.sync_api import expect
 from studio.datasets import DatasetStore
 from studio.runs import RunStore
 from studio.workspace import Workspace
-from tests.browser.conftest import App, faults, sideways, start, tab
+from tests.browser.conftest import App, faults, sideways, tab
 
 pytestmark = pytest.mark.browser
 expect.set_options(timeout=90_000)
-
-
-@pytest.fixture
-def app(tiny_workspace: Workspace) -> Iterator[App]:
-    """An app whose workspace has a tiny model and nothing else."""
-    running = start(tiny_workspace.root)
-    yield running
-    assert running.stop() == 0
 
 
 @pytest.fixture
@@ -52,8 +43,8 @@ def messy_workbook(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_messy_workbook_becomes_clean_data_in_versions_and_a_short_training(app: App, messy_workbook: Path, visit) -> None:
-    page = visit(app.address)
+def test_a_messy_workbook_becomes_clean_data_in_versions_and_a_short_training(tiny_app: App, messy_workbook: Path, visit) -> None:
+    page = visit(tiny_app.address)
     page.locator("input[type=file]").first.set_input_files(messy_workbook)
     page.get_by_label("Sheet", exact=True).wait_for()
     if page.get_by_label("Sheet", exact=True).input_value() != "Mail":
@@ -96,9 +87,9 @@ def test_a_messy_workbook_becomes_clean_data_in_versions_and_a_short_training(ap
     rounds.press("Tab")
     page.get_by_role("button", name="Train now").click()
     page.get_by_role("button", name="Chat with it").wait_for(timeout=240_000)
-    runs = RunStore(Workspace(app.workspace))
+    runs = RunStore(Workspace(tiny_app.workspace))
     (run_id,) = runs.ids()
     assert (runs.status(run_id).state, runs.config(run_id).model.base_model) == ("finished", "tiny")
-    rows = DatasetStore(Workspace(app.workspace)).rows(runs.config(run_id).data.dataset_id)
+    rows = DatasetStore(Workspace(tiny_app.workspace)).rows(runs.config(run_id).data.dataset_id)
     told = " ".join(message["content"] for row in rows for message in row.messages)
     assert len(rows) == 11 and "posthalle" not in told and "the green hall" in told

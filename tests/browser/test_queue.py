@@ -22,19 +22,24 @@ expect.set_options(timeout=90_000)
 NAME = ".facts dt:text-is('Name') + dd:visible"
 
 
-@pytest.fixture
-def app(tiny_workspace: Workspace) -> Iterator[App]:
-    """An app whose workspace has a tiny model, rows long enough that a run outlasts the test, and an old run of both."""
+def furnish(workspace: Workspace) -> None:
+    """Rows long enough that a run outlasts the test, and an old run of them and the tiny model."""
     turns = [
         ({"role": "user", "content": f"what is {at}"}, {"role": "assistant", "content": "blue sky and red brick " * 6})
         for at in range(108)
     ]
     examples = [Example(messages=turn, source_row=at) for at, turn in enumerate(turns, 2)]
-    record = DatasetStore(tiny_workspace).create("words", examples, ["validation"] * 8 + ["train"] * 100, format="pairs", seed=1)
-    runs = RunStore(tiny_workspace)
+    record = DatasetStore(workspace).create("words", examples, ["validation"] * 8 + ["train"] * 100, format="pairs", seed=1)
+    runs = RunStore(workspace)
     config = RunConfig(name="Old one").replace(dataset_id=record.id, dataset_sha256=record.sha256, base_model="tiny")
     old = runs.create(config)
     runs.write_status(old, replace(runs.status(old), state="stopped"))
+
+
+@pytest.fixture
+def own_app(tiny_workspace: Workspace) -> Iterator[App]:
+    """An app that may be ended, whose workspace has a tiny model, rows and an old run."""
+    furnish(tiny_workspace)
     running = start(tiny_workspace.root)
     yield running
     if running.process.poll() is None:
@@ -67,11 +72,11 @@ def until(done: Callable[[], bool]) -> None:
         time.sleep(0.1)
 
 
-def test_start_the_queue_pause_chat_go_on_lose_the_power_and_finish(app: App, visit) -> None:
-    runs = RunStore(Workspace(app.workspace))
-    (second,) = queue(app, "Second")
-    (long,) = queue(app, "Long one", epochs=14)
-    page = visit(app.address)
+def test_start_the_queue_pause_chat_go_on_lose_the_power_and_finish(own_app: App, visit) -> None:
+    runs = RunStore(Workspace(own_app.workspace))
+    (second,) = queue(own_app, "Second")
+    (long,) = queue(own_app, "Long one", epochs=14)
+    page = visit(own_app.address)
     tab(page, "2 Model")
     name = page.get_by_label("Name of this run")
     name.fill("Third")
@@ -111,11 +116,11 @@ def test_start_the_queue_pause_chat_go_on_lose_the_power_and_finish(app: App, vi
     learns(page, step)
     until(lambda: max(runs.saved_steps(long), default=0) > step)
     page.close()
-    app.process.kill()
-    app.process.wait()
+    own_app.process.kill()
+    own_app.process.wait()
     assert (runs.status(long).state, runs.turns().waiting) == ("interrupted", (second,))
 
-    again = start(app.workspace)
+    again = start(own_app.workspace)
     try:
         page = visit(again.address)
         tab(page, "3 Train")
@@ -132,11 +137,12 @@ def test_start_the_queue_pause_chat_go_on_lose_the_power_and_finish(app: App, vi
     assert steps == list(range(1, runs.status(long).step + 1)), "no step is missing or doubled"
 
 
-def test_a_discarded_run_leaves_every_window_and_the_next_one_starts(app: App, visit) -> None:
-    runs = RunStore(Workspace(app.workspace))
-    queue(app, "Bad idea", epochs=1000)
-    queue(app, "Better idea")
-    pages = [visit(app.address), visit(app.address, width=390, dark=True)]
+def test_a_discarded_run_leaves_every_window_and_the_next_one_starts(tiny_app: App, visit) -> None:
+    furnish(Workspace(tiny_app.workspace))
+    runs = RunStore(Workspace(tiny_app.workspace))
+    queue(tiny_app, "Bad idea", epochs=1000)
+    queue(tiny_app, "Better idea")
+    pages = [visit(tiny_app.address), visit(tiny_app.address, width=390, dark=True)]
     for page in pages:
         tab(page, "3 Train")
     press(pages[0], "Start the queue")
@@ -154,18 +160,18 @@ def test_a_discarded_run_leaves_every_window_and_the_next_one_starts(app: App, v
     assert sorted(runs.config(item).name for item in runs.ids()) == ["Better idea", "Old one"]
 
 
-def test_a_queue_is_still_there_after_a_restart(app: App, visit) -> None:
-    runs = RunStore(Workspace(app.workspace))
-    (long,) = queue(app, "Long one", epochs=1000)
-    (waits,) = queue(app, "Waits")
-    page = visit(app.address)
+def test_a_queue_is_still_there_after_a_restart(own_app: App, visit) -> None:
+    runs = RunStore(Workspace(own_app.workspace))
+    (long,) = queue(own_app, "Long one", epochs=1000)
+    (waits,) = queue(own_app, "Waits")
+    page = visit(own_app.address)
     tab(page, "3 Train")
     press(page, "Start the queue")
     learns(page)
     page.close()
-    assert app.stop() == 0
+    assert own_app.stop() == 0
     assert (runs.status(long).state, runs.turns().waiting) == ("stopped", (waits,))
-    again = start(app.workspace)
+    again = start(own_app.workspace)
     try:
         page = visit(again.address)
         tab(page, "3 Train")
