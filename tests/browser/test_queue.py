@@ -75,7 +75,7 @@ def until(done: Callable[[], bool]) -> None:
 def test_start_the_queue_pause_chat_go_on_lose_the_power_and_finish(own_app: App, visit) -> None:
     runs = RunStore(Workspace(own_app.workspace))
     (second,) = queue(own_app, "Second")
-    (long,) = queue(own_app, "Long one", epochs=14)
+    (long,) = queue(own_app, "Long one", epochs=8)
     page = visit(own_app.address)
     tab(page, "2 Model")
     name = page.get_by_label("Name of this run")
