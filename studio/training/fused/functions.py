@@ -127,10 +127,10 @@ class HeadLoss(torch.autograd.Function):
         for start in range(0, len(hidden), chunk):
             part = slice(start, start + chunk)
             logits = torch.nn.functional.linear(hidden[part], head, bias)
-            loss, grad = kernels.cross_entropy(logits, targets[part])
+            loss, logs = kernels.cross_entropy(logits, targets[part])
             total += loss
             if needed:
-                torch.mm(grad, head, out=back[part])
+                torch.mm(kernels.cross_entropy_backward(logs, targets[part]).to(head.dtype), head, out=back[part])
         if needed:
             ctx.save_for_backward(back)
         return total

@@ -83,10 +83,12 @@ def rotate(heads: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.T
 
 
 def cross_entropy(logits: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """(summed loss in nats, its gradient) for logits [positions, vocabulary]; `targets` [positions]."""
+    """(summed loss in nats, log-probabilities in float32) for logits [positions, vocabulary] and targets [positions]."""
+    logs = torch.log_softmax(logits, -1, dtype=torch.float32)
+    return -logs.gather(1, targets[:, None]).sum(), logs
+
+
+def cross_entropy_backward(logs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """Gradient with respect to the logits, in the place of the log-probabilities."""
     places = targets[:, None]
-    chances = torch.softmax(logits, -1, dtype=torch.float32)
-    # from the logits, not the rounded chance, so that even a hopeless target has a finite loss
-    loss = torch.logsumexp(logits.float(), -1).sum() - logits.gather(1, places).float().sum()
-    chances.scatter_add_(1, places, chances.new_full(places.shape, -1.0))
-    return loss, chances.to(logits.dtype)
+    return logs.exp_().scatter_add_(1, places, logs.new_full(places.shape, -1.0))
