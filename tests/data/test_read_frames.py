@@ -69,6 +69,7 @@ def test_a_header_over_two_rows_is_no_row(tmp_path: Path) -> None:
     assert read(tmp_path / "a.xlsx").rows == [{"question": "A?", "answer": "1."}]
 
 
+@pytest.mark.long
 def test_hostile_merged_cells_cost_little() -> None:
     body = [(number, ["a" if number == 1 else ""]) for number in range(1, 1001)]
     assert fill_merged(body, [(1, 10**9, 0)] * 100_000) == 999

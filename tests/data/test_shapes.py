@@ -163,6 +163,7 @@ JSON = st.recursive(
 )
 
 
+@pytest.mark.long
 @given(whole=JSON)
 def test_any_json_is_read_or_refused_with_a_sentence(tmp_path_factory: pytest.TempPathFactory, whole: Any) -> None:
     path = tmp_path_factory.getbasetemp() / "any.json"

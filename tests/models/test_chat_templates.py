@@ -149,6 +149,7 @@ def test_a_run_is_not_started_before_one_is_chosen(workspace: Workspace, bare: P
     assert jobs.start(config.replace(chat_template="chatml"))
 
 
+@pytest.mark.long
 def test_two_runs_of_one_base_keep_their_own_templates(workspace: Workspace, bare: Path) -> None:
     from tests.inference.test_engine import make_run
 

@@ -121,6 +121,7 @@ def test_a_sketch_does_not_depend_on_its_neighbours() -> None:
         assert (alone.minima[0] == together.minima[at]).all() and alone.exact[0] == together.exact[at]
 
 
+@pytest.mark.long
 @settings(max_examples=15, deadline=None)
 @given(st.lists(st.text(max_size=20), min_size=1, max_size=8))
 def test_near_copies_are_alike_in_the_eyes_of_difflib(texts: list[str]) -> None:
