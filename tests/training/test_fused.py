@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 
 from studio.models.load import load_base, unpack
-from studio.training.fused import attention
+from studio.training.fused import attention, kernels
 from studio.training.fused.layers import NotFusable, read_decoder
 from studio.training.fused.step import FusedStep, choose_step
 from studio.training.packs import SHORTEST_PREFIX, make_pack
@@ -71,6 +72,25 @@ def test_no_budget_order_or_split_changes_the_gradient(seed: int) -> None:
     assert far(gradients(model, parts), whole) < 1e-5
 
 
+def test_without_a_gradient_more_rows_go_together_for_the_same_loss() -> None:
+    rows = rows_of(12, 9)
+    step = FusedStep(read_decoder(with_adapter(base_of("llama")), 64), "cpu", tokens=40)
+    learning = list(step.batches(rows))
+    with torch.no_grad():
+        checking = list(step.batches(rows))
+        assert len(checking) < len(learning)
+        assert sum(step.loss_sum(pack).item() for pack in checking) == pytest.approx(
+            sum(step.loss_sum(pack).item() for pack in learning), rel=1e-6
+        )
+
+
+@pytest.mark.parametrize("rows", [1, kernels.ROWS_AT_ONCE, kernels.ROWS_AT_ONCE + 7])
+@pytest.mark.parametrize("biased", [False, True])
+def test_a_wide_product_in_pieces_is_the_product(rows: int, biased: bool) -> None:
+    inputs, weight, bias = torch.randn(5, 8), torch.randn(rows, 8), torch.randn(rows) if biased else None
+    torch.testing.assert_close(kernels.wide_linear(inputs, weight, bias), torch.nn.functional.linear(inputs, weight, bias))
+
+
 @pytest.mark.parametrize("budget", [1, 40, 100, 10_000])
 def test_packs_hold_every_row_once_and_keep_to_the_budget(budget: int) -> None:
     rows = rows_of(9, 12)
@@ -109,9 +129,13 @@ def test_the_models_own_forward_still_works_afterwards() -> None:
     assert plain_loss(model, rows).item() == pytest.approx(before, rel=1e-6)
 
 
-def test_four_bit_layers_give_the_gradient_of_their_unpacked_weights(tiny_model: Path) -> None:
+@pytest.mark.parametrize("kind", ["llama", "qwen2", "phi3"])  # qwen2's layers have biases, phi3's q, k and v are one
+def test_four_bit_layers_give_the_gradient_of_their_unpacked_weights(kind: str, tiny_model: Path, tmp_path: Path) -> None:
     rows = rows_of(5, 12)
-    model = with_adapter(load_base(tiny_model, "nf4", compute_dtype="float32"))
+    base_of(kind).save_pretrained(tmp_path)
+    for file in tiny_model.glob("token*"):
+        shutil.copy(file, tmp_path)
+    model = with_adapter(load_base(tmp_path, "nf4", compute_dtype="float32"))
     step, reason = chosen(model)
     assert isinstance(step, FusedStep), reason
     assert step.decoder.groups[0].packed, "the layers are in 4 bit"
