@@ -7,7 +7,8 @@ over a run folder, metrics on, no validation rows. Both train the starter with r
 as 4 x 4), in the number format this computer is fastest in; `hf-none-bf16` and `hf-nf4-bf16` compute in the tutorial's usual
 format, whatever the computer. Where bfloat16 is not this computer's own, a step in it takes minutes: those kinds are timed over
 two steps of 4 rows, the first one included. With `--trl FOLDER` there are `trl-pad-none`, `trl-packing-none`,
-`trl-padfree-none`, `-nf4` and `-bf16` too: TRL's SFTTrainer with the same model and rows. WORKSPACE must hold the starter.
+`trl-padfree-none`, `-nf4` and `-bf16` too: TRL's SFTTrainer with the same model and rows; with `--lf PYTHON`, the Python of an
+environment that has LLaMA-Factory, `lf-none` and `lf-nf4`. WORKSPACE must hold the starter.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ import platform
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +31,7 @@ from tests.benchmarks.tutorial import ROOT, adapted, conversations, own_run, tra
 WARM = 1  # optimizer steps left out
 ROWS_A_STEP, MICRO = 16, 4
 SLOW_STEPS = 2  # of MICRO rows, of a kind whose number format this computer has to imitate
-RATE = 2e-4
+RATE, RANK = 2e-4, 16
 LONGEST = 512  # tokens
 
 
@@ -57,8 +60,6 @@ def hugging_face(folder: str, kind: str, data: str, steps: int) -> None:
 
 def trl(folder: str, kind: str, data: str, steps: int) -> None:
     """TRL's SFTTrainer, in this process: "trl-pad", "trl-packing" or "trl-padfree"; see `told`."""
-    import tempfile
-
     import torch
     from datasets import Dataset
     from trl import SFTConfig, SFTTrainer
@@ -175,18 +176,19 @@ def one(kind: str, chosen: argparse.Namespace) -> dict[str, float]:
     if kind.startswith("studio"):
         found = studio(chosen.workspace, kind, chosen.data, chosen.steps, chosen.at_once)
     else:
-        folder = str(Path(chosen.workspace) / "models" / "starter")
+        folder = str((Path(chosen.workspace) / "models" / "starter").resolve())
         words = [folder, kind, chosen.data, chosen.steps]
         place = os.pathsep.join([chosen.trl, os.environ.get("PYTHONPATH", "")])
         command = [sys.executable, "-m", "tests.benchmarks.peers", chosen.workspace, "--child", json.dumps(words)]
-        done = subprocess.run(
-            command,
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=True,
-            env={**os.environ, "HF_HUB_OFFLINE": "1", "PYTHONPATH": place},
-        )
+        if kind.startswith("lf"):
+            rest = [chosen.steps, MICRO, ROWS_A_STEP // MICRO, RANK, RATE, LONGEST]
+            script = str(Path(__file__).with_name("llama_factory.py"))
+            command = [chosen.lf, script, json.dumps([in_32_bit(folder), kind.removeprefix("lf-"), chosen.data, *rest])]
+            started = time.time()
+        offline = {"HF_HUB_OFFLINE": "1", "PYTHONPATH": place}
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env={**os.environ, **offline}, check=False)
+        if done.returncode:
+            raise SystemExit(f"{kind}: {done.stderr[-2000:]}")
         found = json.loads(done.stdout.splitlines()[-1])
     span = found["ends"][-1] - found["ends"][WARM - 1]
     return {
@@ -194,6 +196,17 @@ def one(kind: str, chosen: argparse.Namespace) -> dict[str, float]:
         "peak": found["peak"] / 1e6,
         "first": found.get("first", found["ends"][0]) - started,
     }
+
+
+@cache
+def in_32_bit(folder: str) -> str:
+    """A copy of the model in the format that LLaMA-Factory shall compute in: it takes the one of the files."""
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    place = tempfile.mkdtemp()
+    AutoModelForCausalLM.from_pretrained(folder, dtype="float32").save_pretrained(place)
+    AutoTokenizer.from_pretrained(folder).save_pretrained(place)
+    return place
 
 
 def main() -> None:
@@ -206,6 +219,7 @@ def main() -> None:
     parser.add_argument("--at-once", type=int, default=2, help="of ours: rows of the longest kind that go through it together")
     parser.add_argument("--kinds", default="hf-none,studio-none,hf-nf4,studio-nf4")
     parser.add_argument("--trl", default="", help="a folder with TRL: pip install --no-deps --target FOLDER trl")
+    parser.add_argument("--lf", default="", help="the Python of an environment with LLaMA-Factory")
     parser.add_argument("--child")
     chosen = parser.parse_args()
     if chosen.child:

@@ -72,12 +72,8 @@ def until(done: Callable[[], bool]) -> None:
         time.sleep(0.1)
 
 
-def test_start_the_queue_pause_chat_go_on_lose_the_power_and_finish(own_app: App, visit) -> None:
-    runs = RunStore(Workspace(own_app.workspace))
-    (second,) = queue(own_app, "Second")
-    (long,) = queue(own_app, "Long one", epochs=8)
-    page = visit(own_app.address)
-    tab(page, "2 Model")
+def one_more_then_in_order(page: Page) -> None:
+    """Put a third run into the queue and take it out again; then move the second one up, with the keyboard."""
     name = page.get_by_label("Name of this run")
     name.fill("Third")
     expect(name).to_have_attribute("placeholder", "words")  # what it would be called otherwise
@@ -92,6 +88,15 @@ def test_start_the_queue_pause_chat_go_on_lose_the_power_and_finish(own_app: App
     expect(page.locator(".queue li b").first).to_have_text("Long one")
     expect(page.get_by_role("button", name="Move 1, Long one, down")).to_be_focused()
     assert (faults(page), sideways(page)) == ([], 0)
+
+
+def test_start_the_queue_pause_chat_go_on_lose_the_power_and_finish(own_app: App, visit) -> None:
+    runs = RunStore(Workspace(own_app.workspace))
+    (second,) = queue(own_app, "Second")
+    (long,) = queue(own_app, "Long one", epochs=8)
+    page = visit(own_app.address)
+    tab(page, "2 Model")
+    one_more_then_in_order(page)
 
     press(page, "Start the queue")
     expect(page.locator(NAME)).to_have_text("Long one")
@@ -129,10 +134,15 @@ def test_start_the_queue_pause_chat_go_on_lose_the_power_and_finish(own_app: App
         page.get_by_role("button", name=re.compile("Go on from step")).click()
         expect(page.locator(".purpose:visible")).to_contain_text("has practised", timeout=240_000)
         until(lambda: runs.status(second).state == "finished")
+        endless, waits = queue(again, "Endless", epochs=1000) + queue(again, "Waits")
+        press(page, "Start the queue")
+        expect(page.locator(NAME)).to_have_text("Endless")
+        learns(page)
         page.close()
     finally:
         assert again.stop() == 0
     assert runs.status(long).state == "finished"
+    assert (runs.status(endless).state, runs.turns().waiting) == ("stopped", (waits,)), "what was learned is kept, the queue too"
     steps = [at for at, _ in runs.curve(long, 10**6).training]
     assert steps == list(range(1, runs.status(long).step + 1)), "no step is missing or doubled"
 
@@ -158,29 +168,3 @@ def test_a_discarded_run_leaves_every_window_and_the_next_one_starts(tiny_app: A
         expect(page.locator(NAME)).to_have_text("Better idea")
         expect(page.locator(".purpose:visible")).to_contain_text("has practised")
     assert sorted(runs.config(item).name for item in runs.ids()) == ["Better idea", "Old one"]
-
-
-def test_a_queue_is_still_there_after_a_restart(own_app: App, visit) -> None:
-    runs = RunStore(Workspace(own_app.workspace))
-    (long,) = queue(own_app, "Long one", epochs=1000)
-    (waits,) = queue(own_app, "Waits")
-    page = visit(own_app.address)
-    tab(page, "3 Train")
-    press(page, "Start the queue")
-    learns(page)
-    page.close()
-    assert own_app.stop() == 0
-    assert (runs.status(long).state, runs.turns().waiting) == ("stopped", (waits,))
-    again = start(own_app.workspace)
-    try:
-        page = visit(again.address)
-        tab(page, "3 Train")
-        expect(page.get_by_text("1 run is waiting. Nothing starts until you say so.")).to_be_visible()
-        assert runs.live() is None
-        press(page, "Start the queue")
-        expect(page.locator(NAME)).to_have_text("Waits")
-        expect(page.locator(".purpose:visible")).to_contain_text("has practised")
-        expect(page.locator(".queue:visible")).to_have_count(0)
-        page.close()
-    finally:
-        assert again.stop() == 0
