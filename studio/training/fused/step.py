@@ -39,7 +39,8 @@ class FusedStep:
     def batches(self, rows: Sequence[Encoded]) -> Iterator[Pack]:
         """The rows as packs, made when they are asked for. With noise no opening is shared, since each row has its own."""
         share = not self.noise
-        most = self.tokens if torch.is_grad_enabled() else CHECKED_AT_ONCE * self.tokens
+        keeps = torch.is_grad_enabled() or self.decoder.recompute  # recomputing, a step holds hardly more than a check
+        most = self.tokens if keeps else CHECKED_AT_ONCE * self.tokens
         for part in by_tokens(rows, most, share=share):
             yield make_pack(part, self.device, share=share)
 
