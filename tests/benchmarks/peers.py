@@ -178,14 +178,14 @@ def one(kind: str, chosen: argparse.Namespace) -> dict[str, float]:
     else:
         folder = str((Path(chosen.workspace) / "models" / "starter").resolve())
         words = [folder, kind, chosen.data, chosen.steps]
-        place = os.pathsep.join([chosen.trl, os.environ.get("PYTHONPATH", "")])
         command = [sys.executable, "-m", "tests.benchmarks.peers", chosen.workspace, "--child", json.dumps(words)]
         if kind.startswith("lf"):
             rest = [chosen.steps, MICRO, ROWS_A_STEP // MICRO, RANK, RATE, LONGEST]
             script = str(Path(__file__).with_name("llama_factory.py"))
             command = [chosen.lf, script, json.dumps([in_32_bit(folder), kind.removeprefix("lf-"), chosen.data, *rest])]
             started = time.time()
-        offline = {"HF_HUB_OFFLINE": "1", "PYTHONPATH": place}
+        place = {"PYTHONPATH": os.pathsep.join([chosen.trl, os.environ.get("PYTHONPATH", "")])} if kind.startswith("trl") else {}
+        offline = {"HF_HUB_OFFLINE": "1", **place}
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env={**os.environ, **offline}, check=False)
         if done.returncode:
             raise SystemExit(f"{kind}: {done.stderr[-2000:]}")
