@@ -14,6 +14,7 @@ import os
 import re
 import secrets
 import shutil
+import threading
 import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
@@ -234,6 +235,9 @@ def disk_used(path: Path) -> int:
     return total
 
 
+PROBING = threading.Lock()  # two threads that look at once would each take the other for a holder
+
+
 class Lock:
     """An operating-system lock on a file: released by the system itself when its holder dies.
 
@@ -267,13 +271,14 @@ class Lock:
         if not self.path.exists():  # a probe would make the file, and the folder of what was just deleted with it
             return False
         probe = FileLock(str(self.path), thread_local=False, is_singleton=False)
-        try:
-            probe.acquire(timeout=0)
-        except Timeout:
-            return True
-        except FileNotFoundError:  # its folder is deleted in this moment
-            return False
-        probe.release()
+        with PROBING:
+            try:
+                probe.acquire(timeout=0)
+            except Timeout:
+                return True
+            except FileNotFoundError:  # its folder is deleted in this moment
+                return False
+            probe.release()
         return False
 
     def holder(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -112,6 +113,20 @@ def test_a_lock_is_seen_by_others_and_dies_with_its_holder(tmp_path: Path) -> No
     mine.release()
     mine.release()
     assert not Lock(path).held()
+
+
+def test_those_who_look_at_once_are_not_taken_for_holders(tmp_path: Path) -> None:
+    path = tmp_path / "x.lock"
+    free = Lock(path)
+    assert free.acquire("me")
+    free.release()
+    seen: list[bool] = []
+    lookers = [threading.Thread(target=lambda: seen.extend(Lock(path).held() for _ in range(300))) for _ in range(4)]
+    for looker in lookers:
+        looker.start()
+    for looker in lookers:
+        looker.join()
+    assert len(seen) == 1200 and not any(seen)
 
 
 def test_an_unusable_folder_is_said_plainly(tmp_path: Path) -> None:

@@ -28,14 +28,19 @@ def main(arguments: list[str] | None = None) -> int:
     asked = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: asked.set())
-    if int(os.environ.get("RANK", "0")):
-        follow(folder)
-        return 0
     try:
+        if int(os.environ.get("RANK", "0")):
+            follow(folder)
+            return 0
         status = train_run(folder, asked.is_set)
     except StudioError as error:
         sys.stderr.write(f"{error}\n")
         return 2
+    finally:
+        if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+            from studio.training.ranks import Ranks  # noqa: PLC0415 - imports torch
+
+            Ranks.leave()
     if status.error:
         sys.stderr.write(f"{status.error['what']} {status.error['why']} {status.error['fix']}\n")
     sys.stderr.write(f"{status.state} at step {status.step} of {status.total_steps}\n")

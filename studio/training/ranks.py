@@ -29,6 +29,12 @@ class Ranks:
         self.count, self.index = self.state.num_processes, self.state.process_index
         self.split = False
 
+    @staticmethod
+    def leave() -> None:
+        """Part from the others, before the interpreter ends: a thread of the connection that outlives it aborts the process."""
+        if torch.distributed.is_initialized():
+            torch.distributed.destroy_process_group()
+
     def take_device(self) -> None:
         """Use this process's device in a new thread too: CUDA keeps the choice by thread."""
         if self.count > 1 and self.state.device.type == "cuda":

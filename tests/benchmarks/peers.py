@@ -2,13 +2,14 @@
 
     python -m tests.benchmarks.peers WORKSPACE [--data FILE.jsonl] [--repeats 5] [--steps 6] [--at-once 2] [--kinds hf-none]
 
-Every run is a process of its own, the kinds interleaved; figures are medians. Ours is a user's run: `python -m studio.training`
-over a run folder, metrics on, no validation rows. Both train the starter with r=16 on all layers, 16 rows a step (the tutorial
-as 4 x 4), in the number format this computer is fastest in; `hf-none-bf16` and `hf-nf4-bf16` compute in the tutorial's usual
-format, whatever the computer. Where bfloat16 is not this computer's own, a step in it takes minutes: those kinds are timed over
-two steps of 4 rows, the first one included. With `--trl FOLDER` there are `trl-pad-none`, `trl-packing-none`,
-`trl-padfree-none`, `-nf4` and `-bf16` too: TRL's SFTTrainer with the same model and rows; with `--lf PYTHON`, the Python of an
-environment that has LLaMA-Factory, `lf-none` and `lf-nf4`. WORKSPACE must hold the starter.
+Every run is a process of its own, the kinds interleaved; figures are medians, "x" of the ratios within a round. Ours is a
+user's run: `python -m studio.training` over a run folder, metrics on, no validation rows. Both train the starter with r=16 on
+all layers, 16 rows a step (the tutorial as 4 x 4), in the number format this computer is fastest in; `hf-none-bf16` and
+`hf-nf4-bf16` compute in the tutorial's usual format, whatever the computer. Where bfloat16 is not this computer's own, a step
+in it takes minutes: those kinds are timed over two steps of 4 rows, the first one included. With `--trl FOLDER` there are
+`trl-pad-none`, `trl-packing-none`, `trl-padfree-none`, `-nf4` and `-bf16` too: TRL's SFTTrainer with the same model and rows;
+with `--lf PYTHON`, the Python of an environment that has LLaMA-Factory, `lf-none` and `lf-nf4`. WORKSPACE must hold the
+starter.
 """
 
 from __future__ import annotations
@@ -236,11 +237,16 @@ def main() -> None:
     print(f"{platform.machine()}, {os.cpu_count()} cores, {time.strftime('%Y-%m-%d')}, medians of {chosen.repeats}\n")
     print("| | real tokens/s | x | peak MB | x memory | first step after s |\n|---|---|---|---|---|---|")
     for kind in kinds:
-        beside = middle.get(f"hf-{'nf4' if 'nf4' in kind else 'none'}", middle[kinds[0]])
+        beside = f"hf-{'nf4' if 'nf4' in kind else 'none'}"
+        beside = found[beside if beside in found else kinds[0]]
+        times = {  # of each round, since the computer's speed drifts between them
+            name: statistics.median(mine[name] / other[name] for mine, other in zip(found[kind], beside, strict=True))
+            for name in ("speed", "peak")
+        }
         mine = middle[kind]
         print(
-            f"| {kind} | {mine['speed']:.0f} | {mine['speed'] / beside['speed']:.2f} | {mine['peak']:.0f} "
-            f"| {mine['peak'] / beside['peak']:.2f} | {mine['first']:.1f} |"
+            f"| {kind} | {mine['speed']:.0f} | {times['speed']:.2f} | {mine['peak']:.0f} "
+            f"| {times['peak']:.2f} | {mine['first']:.1f} |"
         )
 
 

@@ -130,6 +130,18 @@ def test_a_tick_sends_nothing_while_nothing_changes(studio: Studio, page: Page, 
     assert train.tick(studio, view, page.shell, live, first[view.seen]) == {}
 
 
+def test_what_is_shown_is_what_the_page_is_said_to_have(
+    studio: Studio, page: Page, live: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    view, lock = page.views["train"], type(studio.runs.lock(live)).held
+    studio.runs.write_status(live, replace(studio.runs.status(live), state="running"))
+    looks = iter([False, False])  # at first it seems to have died
+    monkeypatch.setattr(type(studio.runs.lock(live)), "held", lambda self: next(looks, None) is None and lock(self))
+    seen = train.refresh(studio, view, page.shell, None, None, live)[view.seen]
+    found = train.tick(studio, view, page.shell, live, seen)
+    assert "practising" in found[view.purpose]["value"], "what was shown wrongly is put right at the next look"
+
+
 def test_a_tick_sends_only_what_changed(studio: Studio, page: Page, live: str) -> None:
     view = page.views["train"]
     seen = train.refresh(studio, view, page.shell, None, None, live)[view.seen]

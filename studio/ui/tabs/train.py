@@ -15,6 +15,7 @@ from studio.ui import words_runs as words
 from studio.ui.guard import Wiring, in_turn
 
 if TYPE_CHECKING:
+    from studio.runs import Turns
     from studio.ui.app import Shell
     from studio.ui.studio import Studio
 
@@ -255,18 +256,21 @@ def chat_with(studio: Studio, view: View, shell: Shell, run_id: str | None) -> d
 # ---- what is shown
 
 
-def stamp(studio: Studio, run_id: str | None) -> str:
-    """A short text that changes whenever the page of this run would; costs a few file look-ups."""
+def stamp(studio: Studio, run_id: str | None, status: RunStatus | None = None, turns: Turns | None = None) -> str:
+    """A short text that changes whenever the page of this run would; costs a few file look-ups.
+
+    `status` and `turns` as they are shown, where they were read already: read twice, they may differ.
+    """
     if not run_id:
         return f"none {studio.jobs.running()}"
-    status = studio.runs.status(run_id)
+    status, turns = status or studio.runs.status(run_id), turns or studio.runs.turns()
     folder = studio.runs.folder(run_id)
     sizes = []
     for name in ("config.json", "metrics.jsonl", "samples.jsonl", "run.log", "stop.json"):
         path = folder / name
         sizes.append(path.stat().st_size if path.exists() else -1)
     quiet = int((telling.silence(status) or 0) // telling.SILENT_AFTER)
-    return repr((run_id, studio.runs.turns(), status.state, status.updated_at, sizes, quiet))
+    return repr((run_id, turns, status.state, status.updated_at, sizes, quiet))
 
 
 def changed(view: View, now: dict[str, Any], seen: dict[str, str]) -> dict[Any, Any]:
@@ -280,11 +284,11 @@ def parts(studio: Studio, run_id: str | None) -> dict[str, Any]:
     """An update for every part of the tab, by the name of its field in View, and the stamp they belong to."""
     if not run_id:
         return nothing()
-    now = stamp(studio, run_id)  # before reading: what is written meanwhile is shown at the next tick
     runs = studio.runs
-    status, config, metrics, samples = runs.status(run_id), runs.config(run_id), runs.metrics(run_id), runs.samples(run_id)
-    saved = max(runs.saved_steps(run_id), default=None)
-    turns, adapter = runs.turns(), runs.adapter(run_id) is not None
+    status, turns = runs.status(run_id), runs.turns()
+    now = stamp(studio, run_id, status, turns)  # before reading more: what is written meanwhile is shown at the next tick
+    config, metrics, samples = runs.config(run_id), runs.metrics(run_id), runs.samples(run_id)
+    saved, adapter = max(runs.saved_steps(run_id), default=None), runs.adapter(run_id) is not None
     live = None if status.live else turns.live
     asked = runs.stop_requested(run_id) if status.live else ""
     if asked:
