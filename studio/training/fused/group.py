@@ -87,7 +87,7 @@ class Group:
         """Each 4-bit layer's weight [outputs, K]."""
         from bitsandbytes.functional import dequantize_4bit  # noqa: PLC0415
 
-        return (dequantize_4bit(weight, state) for weight, state in self.packed)
+        return (dequantize_4bit(weight, state).to(self.tail.dtype) for weight, state in self.packed)
 
     def _to_inputs(self, grad: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Gradients with respect to the inputs [tokens, K], without u's part, and to u [tokens, R]."""

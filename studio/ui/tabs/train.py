@@ -257,18 +257,13 @@ def chat_with(studio: Studio, view: View, shell: Shell, run_id: str | None) -> d
 
 
 def stamp(studio: Studio, run_id: str | None, status: RunStatus | None = None, turns: Turns | None = None) -> str:
-    """A short text that changes whenever the page of this run would; costs a few file look-ups.
-
-    `status` and `turns` as they are shown, where they were read already: read twice, they may differ.
-    """
+    """A short text that changes whenever the page of this run would. `status` and `turns`: those that are shown, if any are yet."""
     if not run_id:
         return f"none {studio.jobs.running()}"
     status, turns = status or studio.runs.status(run_id), turns or studio.runs.turns()
     folder = studio.runs.folder(run_id)
-    sizes = []
-    for name in ("config.json", "metrics.jsonl", "samples.jsonl", "run.log", "stop.json"):
-        path = folder / name
-        sizes.append(path.stat().st_size if path.exists() else -1)
+    paths = [folder / name for name in ("config.json", "metrics.jsonl", "samples.jsonl", "run.log", "stop.json")]
+    sizes = [path.stat().st_size if path.exists() else -1 for path in paths]
     quiet = int((telling.silence(status) or 0) // telling.SILENT_AFTER)
     return repr((run_id, turns, status.state, status.updated_at, sizes, quiet))
 
