@@ -257,7 +257,7 @@ def chat_with(studio: Studio, view: View, shell: Shell, run_id: str | None) -> d
 
 
 def stamp(studio: Studio, run_id: str | None, status: RunStatus | None = None, turns: Turns | None = None) -> str:
-    """A short text that changes whenever the page of this run would. `status` and `turns`: those that are shown, if any are yet."""
+    """A short text that changes whenever the page of this run would. `status` and `turns`: those shown, where known."""
     if not run_id:
         return f"none {studio.jobs.running()}"
     status, turns = status or studio.runs.status(run_id), turns or studio.runs.turns()
