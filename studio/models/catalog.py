@@ -30,7 +30,7 @@ class ModelEntry:
     `origin`: "starter", "published" (on the list), "hub" (fetched from there or looked at) or "local" (a registered folder).
     `licence` is empty when nobody says; `allows` says in a sentence what it permits. `repo` is its name on the Hub and
     `revision` the commit that was fetched. `gated`: its publisher wants to be asked first; None when nobody says.
-    `settings` are recommended settings by name.
+    `settings` are recommended settings by name. `number_format` is that of `ModelFacts`, "" before the files are here.
     """
 
     id: str
@@ -51,6 +51,7 @@ class ModelEntry:
     family: str = ""
     settings: dict[str, Any] = field(default_factory=dict)
     allows: str = ""
+    number_format: str = ""
 
 
 class ModelCatalog:
@@ -127,6 +128,7 @@ class ModelCatalog:
                     "registered_at": time.time(),
                     "model_type": facts.model_type,
                     "parameters": facts.parameters,
+                    "number_format": facts.number_format,
                     "weight_bytes": facts.weight_bytes,
                     "context": facts.context,
                     "has_chat_template": facts.has_chat_template,
@@ -189,6 +191,7 @@ class ModelCatalog:
             summary=trouble or (known.strengths if known else "") or summary,
             licence=note["licence"] or (known.licence if known else ""),
             parameters=note["parameters"],
+            number_format=note.get("number_format", ""),
             shape=ModelShape(**note["shape"]),
             download_bytes=0 if ready or trouble else note["download_bytes"],
             origin=origin,

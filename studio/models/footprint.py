@@ -21,6 +21,7 @@ PLAIN_SCALE_BITS = 0.5  # the fused step keeps NF4's constants in 32 bit besides
 WEIGHT_AND_GRADIENT = 8  # bytes of an adapter's weight, both in fp32
 MOMENTS = {"adamw": 8.0, "adamw_8bit": 2.0 + 2 * 4 / 256, "paged_adamw_8bit": 2.0 + 2 * 4 / 256}  # one constant per 256
 FILE_BYTES = 2  # of a weight in the files of published models, which are in 16 bit
+HALVES = ("", "BF16", "F16")  # number formats of files in 16 bit; where nothing is known of one, it is taken for one of those
 LOGITS_AT_ONCE = 2**23  # numbers, as in studio/training/fused/functions.py; a test compares
 LOGIT_COPIES = {"fused": 2, "padded": 4}  # logits and their softmax; in the padded step also its gradient and the learned ones
 LONGEST_PLAIN = 256  # tokens, as in studio/training/fused/attention.py; a test compares
@@ -101,16 +102,19 @@ def footprint(  # noqa: PLR0913 - what is known of the computer, by keyword
     number_bytes: int,
     on_gpu: bool,
     process_bytes: int = 0,
+    number_format: str = "",
 ) -> Footprint:
     """The bytes of a run.
 
     Args:
         parameters: All weights as counted in the files.
         number_bytes: Of the compute format.
+        number_format: Of the files, as in `ModelFacts`; "" where nothing is known of it.
         process_bytes: What the process holds before it loads anything; 0 takes `LIBRARIES`.
     """
     quantization = config.model.quantization
-    model = base_bytes(shape, parameters, quantization, number_bytes)
+    held = held_bytes(config, shape, number_bytes, number_format)
+    model = base_bytes(shape, parameters, quantization, held)
     weights = adapter_parameters(shape, config.adapter)
     adapter = round(weights * (WEIGHT_AND_GRADIENT + MOMENTS[config.training.optim] + (number_bytes if form == "fused" else 0)))
     kept = tokens.together * token_bytes(shape, config.adapter, number_bytes, form)
@@ -119,7 +123,7 @@ def footprint(  # noqa: PLR0913 - what is known of the computer, by keyword
     if quantization == "int8":  # held where recomputing does not reach
         kept += tokens.together * outlier_bytes(shape, number_bytes)
     passing = tokens.together * passing_bytes(shape, number_bytes) + score_bytes(shape, tokens, form)
-    unpacking = unpacked_bytes(shape, config.adapter, number_bytes, form) if quantization != "none" else 0
+    unpacking = unpacked_bytes(shape, number_bytes, form) if quantization != "none" or held < number_bytes else 0
     logits = logit_bytes(shape, tokens.learned, form) + word_bytes(shape, config.adapter, number_bytes)
     if form == "fused" and quantization == "nf4":
         model += round(packed_parameters(shape) * PLAIN_SCALE_BITS / 8)
@@ -141,16 +145,21 @@ def loading_holes(shape: ModelShape, number_bytes: int) -> int:
     return LOADING_COPIES * largest if largest > MMAP_BYTES else round(LOADING_HOLES * packed_parameters(shape) * number_bytes)
 
 
+def held_bytes(config: RunConfig, shape: ModelShape, number_bytes: int, number_format: str = "") -> int:
+    """Bytes of a weight that is not packed: as stored for the fused step (see `studio.models.half`), else as computed."""
+    return min(number_bytes, FILE_BYTES) if form_of(config, shape) == "fused" and number_format in HALVES else number_bytes
+
+
 def packed_parameters(shape: ModelShape) -> int:
     """Weights that 4 or 8 bit applies to: those of linear layers. Experts lie in stacks, which bitsandbytes leaves whole."""
     return shape.linear_parameters if shape.experts == 1 else shape.layers * shape.attention_parameters
 
 
-def base_bytes(shape: ModelShape, parameters: int, quantization: str, number_bytes: int) -> int:
-    """Bytes of the base in memory: what is packed at the quantization's bits, everything else at `number_bytes`."""
+def base_bytes(shape: ModelShape, parameters: int, quantization: str, held: int) -> int:
+    """Bytes of the base in memory: what is packed at the quantization's bits, everything else at `held` bytes a weight."""
     linear = min(packed_parameters(shape), parameters)
-    bits = {"nf4": NF4_BITS, "int8": INT8_BITS}.get(quantization, 8 * number_bytes)
-    return round(linear * bits / 8) + (parameters - linear) * number_bytes
+    bits = {"nf4": NF4_BITS, "int8": INT8_BITS}.get(quantization, 8 * held)
+    return round(linear * bits / 8) + (parameters - linear) * held
 
 
 def projections(shape: ModelShape) -> dict[str, list[tuple[int, int]]]:
@@ -252,13 +261,6 @@ def logit_bytes(shape: ModelShape, learned: int, form: str) -> int:
     return LOGIT_COPIES[form] * 4 * numbers
 
 
-def unpacked_bytes(shape: ModelShape, adapter: AdapterConfig, number_bytes: int, form: str) -> int:
-    """Bytes of one layer's weights unpacked: a buffer for each group in the fused step, the largest projection in the padded."""
-    groups = projections(shape)
-    if form == "padded":
-        return 2 * number_bytes * max(into * out for places in groups.values() for into, out in places)
-    total = 0
-    for name, places in groups.items():
-        columns = places[0][0] + (held_rank(adapter) * len(places) if name in adapted(adapter) else 0)
-        total += columns * sum(out for _, out in places)
-    return number_bytes * (total + max(into * out for places in groups.values() for into, out in places))
+def unpacked_bytes(shape: ModelShape, number_bytes: int, form: str) -> int:
+    """Bytes of the largest projection unpacked, in the padded step beside a copy of it."""
+    return (2 if form == "padded" else 1) * number_bytes * max(a * b for places in projections(shape).values() for a, b in places)

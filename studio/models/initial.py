@@ -31,9 +31,12 @@ def start_from_principal(model: Any) -> None:
     """
     import torch  # noqa: PLC0415
 
+    from studio.models.half import HalfLinear  # noqa: PLC0415 - imports torch
+
     for layer in lora_layers(model):
-        first, second = layer.lora_A[ADAPTER].weight, layer.lora_B[ADAPTER].weight
-        weight, half = layer.get_base_layer().weight.detach().float(), first.shape[0] // 2
+        first, second, base = layer.lora_A[ADAPTER].weight, layer.lora_B[ADAPTER].weight, layer.get_base_layer()
+        weight = base.unpacked() if isinstance(base, HalfLinear) else base.weight.detach().float()
+        half = first.shape[0] // 2
         if getattr(layer, "fan_in_fan_out", False):
             weight = weight.T
         kept = min(half, *weight.shape)

@@ -17,6 +17,7 @@ from studio.models.hardware import device, hardware
 from studio.models.hub import FILES
 
 QUANTIZATIONS = ("none", "int8", "nf4")
+HALF = {"BF16": "bfloat16", "F16": "float16"}  # safetensors' names of the 16-bit formats, and torch's
 PACKED = ("Linear4bit", "Linear8bitLt")  # bitsandbytes' layers
 # Warnings of peft 0.21: about a name it uses itself, about ranks of expert weights, which it sets all the same, and about GPT-2's
 # layers, which it turns round by itself.
@@ -56,7 +57,9 @@ def give_template(tokenizer: Any, folder: Path, chat_template: str, *, adapter: 
     tokenizer.chat_template = kept or template_for(tokenizer, chat_template, own_template(folder))
 
 
-def load_base(folder: Path, quantization: str, *, compute_dtype: str | None = None, on_cpu: bool = False) -> Any:
+def load_base(
+    folder: Path, quantization: str, *, compute_dtype: str | None = None, on_cpu: bool = False, as_stored: bool = False
+) -> Any:
     """Load a base model for training or answering: eval mode, no weight trainable, nothing repacked.
 
     What quantization leaves alone (norms, embedding, head) is held in the compute format.
@@ -66,24 +69,28 @@ def load_base(folder: Path, quantization: str, *, compute_dtype: str | None = No
         quantization: "none", "int8" (LLM.int8, arXiv:2208.07339) or "nf4" (double quantized, arXiv:2305.14314).
         compute_dtype: "bfloat16", "float16" or "float32"; None takes the one this computer is fastest in.
         on_cpu: Leave it in main memory even where there is a graphics card.
+        as_stored: Where the files are in 16 bit and it computes in float32, leave linear layers and embeddings in 16 bit (see
+            `studio.models.half`). Less memory and the same numbers, but more time for each single token.
     Raises:
         StudioError: The folder or the choice cannot be used.
     """
     if quantization not in QUANTIZATIONS:
         raise StudioError("The model was not loaded.", f"{quantization!r} is not a way of saving memory here.")
-    check_model_folder(folder)
+    facts = check_model_folder(folder)
     import torch  # noqa: PLC0415
     from transformers import AutoConfig, AutoModelForCausalLM  # noqa: PLC0415
 
     name = compute_dtype or fastest_dtype()
     dtype = getattr(torch, name)
+    half = getattr(torch, HALF.get(facts.number_format, ""), None) if as_stored and dtype is torch.float32 else None
     config = AutoConfig.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
     family = AutoModelForCausalLM._model_mapping[type(config)]
-    with quiet():
-        model, report = AutoModelForCausalLM.from_pretrained(
+
+    def read(number_format: Any) -> tuple[Any, dict[str, Any]]:
+        return AutoModelForCausalLM.from_pretrained(
             str(folder),
             config=config,
-            dtype=dtype,
+            dtype=number_format,
             quantization_config=_quantization(quantization, dtype),
             device_map={"": "cpu" if on_cpu else device()},
             attn_implementation="sdpa" if family._supports_sdpa else "eager",
@@ -93,12 +100,22 @@ def load_base(folder: Path, quantization: str, *, compute_dtype: str | None = No
             ignore_mismatched_sizes=True,  # told below, as missing ones are: both would be filled with random numbers
             output_loading_info=True,
         )
+
+    with quiet():
+        # 4-bit layers are made from the format they are made from for answering: from another they would be rounded otherwise
+        model, report = read(half if half and quantization == "none" else dtype)
+        if half and any(item.dtype == half for item in model.buffers()):  # numbers from the code, which were rounded: Gemma's
+            model, report = read(dtype)
     if astray := sorted(report["missing_keys"]) or sorted(item[0] for item in report["mismatched_keys"]):
         raise refused(f"Its weights do not fit its config.json: {astray[0][:80]}.", "Download the model again.")
     if quantization != "none" and not any(type(module).__name__ in PACKED for module in model.modules()):
         # Falcon's layers are of a class of its own, which transformers passes over without an error
         raise refused("Its layers cannot be held in fewer digits.", "Choose “Off, 16 bit” as memory saving.")
     _keep_plain_forward(model)
+    if half:
+        from studio.models.half import hold  # noqa: PLC0415 - imports torch
+
+        hold(model, half, dtype)
     # peft copies this into adapters, which must not carry this computer's paths
     model.name_or_path = model.config._name_or_path = base_label(folder)
     model.eval().requires_grad_(False)

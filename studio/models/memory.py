@@ -15,7 +15,7 @@ from studio.config import RunConfig
 from studio.models import hardware as machine
 from studio.models.calibration import Speed
 from studio.models.catalog import ModelEntry
-from studio.models.footprint import Footprint, Tokens, adapter_parameters, footprint, form_of, tokens_at_once
+from studio.models.footprint import Footprint, Tokens, adapter_parameters, footprint, form_of, held_bytes, tokens_at_once
 from studio.models.hardware import Hardware
 from studio.models.row_sizes import RowSizes
 from studio.models.work import (
@@ -119,7 +119,7 @@ def estimate(
     if config.training.neftune_noise_alpha:  # every row has its own noise, so no opening is computed once for all
         sizes = replace(sizes, shared_tokens=0)
     tokens = tokens_at_once(config, sizes, model.context, form)
-    known = {"number_bytes": number_bytes, "on_gpu": on_gpu, "process_bytes": process_bytes}
+    known = {"number_bytes": number_bytes, "on_gpu": on_gpu, "process_bytes": process_bytes, "number_format": model.number_format}
     found = footprint(config, model.shape, model.parameters, tokens, form=form, **known)
     more_bytes, more_seconds, told = (
         learned.factors("gpu" if on_gpu else "cpu", config.model.quantization) if learned else (1.0, 1.0, "")
@@ -135,6 +135,7 @@ def estimate(
         config.model.quantization,
         adapter_parameters(model.shape, config.adapter),
         number_bytes,
+        held_bytes(config, model.shape, number_bytes, model.number_format),
         form,
         config.training.gradient_checkpointing,
         model.shape.linear_parameters if config.adapter.use_dora else 0,

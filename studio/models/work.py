@@ -50,12 +50,16 @@ class Batch:
 
 @dataclass(frozen=True)
 class Task:
-    """What the time of a batch depends on besides the batch: `form` is "fused" or "padded"."""
+    """What the time of a batch depends on besides the batch: `form` is "fused" or "padded".
+
+    `number_bytes` are those of the compute format, `held_bytes` those of a weight that is not packed.
+    """
 
     shape: ModelShape
     quantization: str
     adapter_weights: int
     number_bytes: int
+    held_bytes: int
     form: str
     checkpointing: bool = False
     dora_weights: int = 0  # weights that DoRA sizes anew at each pass, 0 without it
@@ -99,11 +103,18 @@ def _layers(task: Task, batch: Batch, speed: Speed, *, passes: int, touched: flo
         seconds = passes * batch.parts * speed.product_seconds(weights, batch.tokens / batch.parts)
     if task.quantization == "nf4":
         seconds += passes * batch.parts * shape.linear_parameters / speed.unpacked
+    else:
+        seconds += passes * batch.parts * converting_seconds(task, shape.linear_parameters, speed)
     widths = (shape.hidden_size, shape.intermediate_size * shape.experts_used, shape.heads * shape.head_dim)
     numbers = sum(count * width for count, width in zip(TOUCHED[task.form], widths, strict=True))
     seconds += touched * numbers * shape.layers * batch.tokens * task.number_bytes / speed.streamed
     seconds += products * 2 * shape.layers * shape.heads * shape.head_dim * batch.seen * batch.tokens / speed.attended
     return seconds + touched * CALLS[task.form] * shape.layers * batch.parts * speed.call_seconds
+
+
+def converting_seconds(task: Task, weights: float, speed: Speed) -> float:
+    """To make numbers of the compute format from weights held in 16 bit, once."""
+    return weights * (task.held_bytes + task.number_bytes) / speed.streamed if task.held_bytes < task.number_bytes else 0.0
 
 
 def _head(task: Task, batch: Batch, speed: Speed) -> float:
@@ -125,6 +136,7 @@ def answer_seconds(task: Task, speed: Speed, *, unpacked: bool) -> float:
     each = speed.product_seconds(shape.linear_parameters + rest, SAMPLE_PROMPTS)
     each += DECODE_CALLS * shape.layers * speed.call_seconds * (EIGHT_BIT_CALLS if task.quantization == "int8" else 1)
     each += dora_seconds(task, speed)
+    each += converting_seconds(task, rest + (shape.linear_parameters if task.quantization == "none" else 0), speed)
     if task.quantization == "int8" and not speed.on_gpu:
         each += 2 * shape.linear_parameters * SAMPLE_PROMPTS / speed.eight_bit
     unpacking = shape.linear_parameters / speed.unpacked if task.quantization == "nf4" else 0.0
@@ -135,7 +147,7 @@ def load_seconds(task: Task, speed: Speed, *, imported: bool) -> float:
     """Until the first check begins: import, read and pack the weights, and try both steps once."""
     shape = task.shape
     packing = shape.linear_parameters / speed.packed if task.quantization == "nf4" else 0.0
-    reading = shape.parameters * (2 + task.number_bytes) / speed.streamed
+    reading = shape.parameters * (2 + task.held_bytes) / speed.streamed
     trial = Batch(TRIAL_TOKENS, TRIAL_TOKENS * LEARNED_SHARE, 2, TRIAL_TOKENS / 4)
     trying = step_seconds(task, trial, speed)
     return (0.0 if imported else IMPORT_SECONDS) + SETUP_SECONDS + packing + reading + trying

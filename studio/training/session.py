@@ -22,8 +22,8 @@ from studio.datasets import DatasetStore
 from studio.errors import Stopped, StudioError
 from studio.models import adapters, hardware, load, targets, words
 from studio.models.catalog import ModelCatalog
-from studio.models.folder import ModelShape
-from studio.models.footprint import adapter_parameters
+from studio.models.folder import ModelShape, check_model_folder
+from studio.models.footprint import adapter_parameters, form_of
 from studio.models.work import body_operations, head_operations
 from studio.records import RunStatus
 from studio.runs import RunStore
@@ -203,11 +203,18 @@ def _model(
     config: RunConfig, folder: Path, dtype: str, new: dict[int, list[int]], *, on_cpu: bool
 ) -> tuple[Any, tuple[str, ...]]:
     """The base with a new adapter, and what a person should know of where it sits."""
-    base = load.load_base(folder, config.model.quantization, compute_dtype=dtype, on_cpu=on_cpu)
+    shape = check_model_folder(folder).shape
+    base = load.load_base(
+        folder,
+        config.model.quantization,
+        compute_dtype=dtype,
+        on_cpu=on_cpu,
+        as_stored=not on_cpu and form_of(config, shape) == "fused",
+    )
     plain = not (config.adapter.use_dora or config.adapter.lora_dropout)
     notes = targets.inspect(base, config.adapter.target_modules, plain=plain).notes
-    shape = asdict(config.adapter) | {"new_tokens": new}
-    return adapters.add_adapter(base, **shape, seed=config.training.seed, folder=folder), notes
+    about = asdict(config.adapter) | {"new_tokens": new}
+    return adapters.add_adapter(base, **about, seed=config.training.seed, folder=folder), notes
 
 
 def _recipe(config: RunConfig, model: Any) -> Recipe:

@@ -125,7 +125,7 @@ def test_searched_by_words_and_filtered() -> None:
 
 def test_what_the_model_itself_says_is_compared_with_the_list() -> None:
     item = find("Qwen/Qwen2.5-1.5B-Instruct")
-    same = ModelFacts(item.model_type, item.shape, item.parameters + 1000, 2 * item.parameters, item.context, True)
+    same = ModelFacts(item.model_type, item.shape, item.parameters + 1000, 2 * item.parameters, item.context, True, "BF16")
     assert differences(item, same) == []
     shape = dataclasses.replace(item.shape, layers=30, tied=False, experts=8)
     other = dataclasses.replace(same, model_type="qwen3", shape=shape, parameters=2 * item.parameters, context=131072)

@@ -21,7 +21,10 @@ LARGE_JSON = frozenset({"tokenizer.json", "vocab.json", "merges.json"})  # looke
 
 @dataclass(frozen=True)
 class ModelFacts:
-    """What a checked folder holds. `parameters` and `weight_bytes` are counted in the files, not taken from the config."""
+    """What a checked folder holds. `parameters` and `weight_bytes` are counted in the files, not taken from the config.
+
+    `number_format` is safetensors' name of the format of all weights, such as "BF16"; "mixed" where they differ.
+    """
 
     model_type: str
     shape: ModelShape
@@ -29,6 +32,7 @@ class ModelFacts:
     weight_bytes: int
     context: int
     has_chat_template: bool
+    number_format: str
 
 
 def check_untrusted(path: Path | str) -> ModelFacts:
@@ -55,11 +59,11 @@ def check_model_folder(path: Path | str) -> ModelFacts:
         raise refused("There is no such folder.", "Type the full path of a folder that holds config.json.")
     model_type, shape, context = check_description(folder)
     names = _names(folder)
-    parameters, weight_bytes = weights_of(folder, names)
+    parameters, weight_bytes, number_format = weights_of(folder, names)
     if shape.parameters > 2 * parameters:
         raise refused("config.json describes a larger model than the weights are.", AGAIN)
     _check_tokenizer(folder, names)
-    return ModelFacts(model_type, shape, parameters, weight_bytes, context, bool(own_template(folder)))
+    return ModelFacts(model_type, shape, parameters, weight_bytes, context, bool(own_template(folder)), number_format)
 
 
 def check_small(folder: Path) -> None:

@@ -14,8 +14,11 @@ INDEX = "model.safetensors.index.json"
 CAN_RUN_CODE = (".bin", ".pt", ".pth", ".pkl", ".ckpt")
 
 
-def weights_of(folder: Path, names: set[str]) -> tuple[int, int]:
-    """(parameters, bytes) of the safetensors files, every one of them present. Raises StudioError."""
+def weights_of(folder: Path, names: set[str]) -> tuple[int, int, str]:
+    """(parameters, bytes, number format) of the safetensors files, every one of them present. Raises StudioError.
+
+    The format is safetensors' name of it, such as "BF16", where all weights are in one, else "mixed".
+    """
     if "model.safetensors" in names:
         files = ["model.safetensors"]
     elif INDEX in names:
@@ -30,7 +33,9 @@ def weights_of(folder: Path, names: set[str]) -> tuple[int, int]:
     size = sum((folder / name).stat().st_size for name in files)
     if size > MAX_WEIGHTS:
         raise refused("Its weights are larger than this app loads.", "Pick a smaller model.")
-    return sum(_parameters(folder / name) for name in files), size
+    counts, formats = zip(*(_numbers(folder / name) for name in files), strict=True)
+    every = set().union(*formats)
+    return sum(counts), size, every.pop() if len(every) == 1 else "mixed"
 
 
 def _none(names: set[str]) -> Exception:
@@ -46,8 +51,8 @@ def _none(names: set[str]) -> Exception:
     return refused(why, "Pick a folder that holds model.safetensors.")
 
 
-def _parameters(path: Path) -> int:
-    """Numbers stored in a safetensors file, from its header, which must fit the file.
+def _numbers(path: Path) -> tuple[int, set[str]]:
+    """(how many numbers a safetensors file stores, their formats), from its header, which must fit the file.
 
     Format: 8 bytes little-endian header length, JSON header, data (safetensors README).
     """
@@ -58,10 +63,12 @@ def _parameters(path: Path) -> int:
             raise refused(f"{path.name} is damaged.", AGAIN)
         try:
             header = json.loads(handle.read(length))
-            ends = [about["data_offsets"][1] for name, about in header.items() if name != "__metadata__"]
-            total = sum(math.prod(map(int, about["shape"])) for name, about in header.items() if name != "__metadata__")
+            tensors = [about for name, about in header.items() if name != "__metadata__"]
+            ends = [about["data_offsets"][1] for about in tensors]
+            total = sum(math.prod(map(int, about["shape"])) for about in tensors)
+            formats = {str(about["dtype"]) for about in tensors}
         except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
             raise refused(f"{path.name} is damaged.", AGAIN) from error
     if max(ends, default=0) != size - 8 - length:
         raise refused(f"{path.name} is cut short or damaged.", AGAIN)
-    return total
+    return total, formats

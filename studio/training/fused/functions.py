@@ -112,8 +112,8 @@ class Norm(torch.autograd.Function):
 class HeadLoss(torch.autograd.Function):
     """Summed cross-entropy of a frozen head over the learned positions, a few at a time.
 
-    Arguments: hidden [learned, size], head weight [vocabulary, size], bias or None, targets [learned]. The gradient is made in
-    the forward pass, chunk by chunk, so that [positions, vocabulary] never exists.
+    Arguments: hidden [learned, size], head weight [vocabulary, size] as stored, bias or None, targets [learned]. The gradient
+    is made in the forward pass, chunk by chunk, so that [positions, vocabulary] never exists.
     """
 
     @staticmethod
@@ -130,7 +130,8 @@ class HeadLoss(torch.autograd.Function):
             loss, logs = kernels.cross_entropy(logits, targets[part])
             total += loss
             if needed:
-                torch.mm(kernels.cross_entropy_backward(logs, targets[part]).to(head.dtype), head, out=back[part])
+                grad = kernels.cross_entropy_backward(logs, targets[part]).to(hidden.dtype)
+                kernels.wide_linear_backward(grad, head, back[part])
         if needed:
             ctx.save_for_backward(back)
         return total

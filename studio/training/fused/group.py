@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
+from bitsandbytes.functional import dequantize_4bit
+from bitsandbytes.nn import Linear4bit
 from torch.nn import functional
+
+from studio.models.half import HalfLinear
 
 ADAPTER = "default"
 
@@ -15,12 +19,12 @@ class Group:
     """Several layers y_i = W_i x + scaling_i B_i A_i x + bias_i over one input.
 
     With u = A x (all A_i stacked, R rows) and `tail` [N, R], the scaling_i * B_i block by block (N outputs in all), it is
-    y = [W, tail] [x, u]. The LoRA weights stay ordinary float32 parameters of the PEFT modules; `refresh` copies them into
+    y = W x + tail u + bias. The LoRA weights stay ordinary float32 parameters of the PEFT modules; `refresh` copies them into
     the compute format after each update.
 
-    Plain layers are moved once into `combined` [N, K + R], so that y is one product; their modules keep views of it. Layers
-    in 4 bit are unpacked one by one at each use and multiplied as they come, which spares copying them together: a tenth
-    of a step here (2 cores, 8 rows of 40 tokens, float32).
+    Each W_i is multiplied by itself, packed ones as soon as they are unpacked. To copy them together first, for one product a
+    group, took a tenth of a step more for 4 bit, and for plain weights, copied once, was no quicker either (2 cores, 8 rows of
+    40 tokens, float32).
     """
 
     def __init__(self, layers: Sequence[torch.nn.Module], dtype: torch.dtype) -> None:
@@ -36,16 +40,8 @@ class Group:
         self.rank = sum(first.shape[0] for _, first, _, _ in self.pairs)
         about = {"dtype": dtype, "device": bases[0].weight.device}
         self.down = torch.empty(self.rank, self.inputs, **about)
-        if hasattr(bases[0].weight, "quant_state"):
-            self.packed = [(base.weight.data, plain_scales(base.weight.quant_state)) for base in bases]
-            self.tail = torch.zeros(sum(self.sizes), self.rank, **about)
-            return
-        self.packed = []
-        self.combined = torch.zeros(sum(self.sizes), self.inputs + self.rank, **about)
-        self.tail = self.combined[:, self.inputs :]
-        for base, rows in zip(bases, self.combined.split(self.sizes), strict=True):
-            rows[:, : self.inputs] = base.weight.data
-            base.weight.data = rows[:, : self.inputs]
+        self.tail = torch.zeros(sum(self.sizes), self.rank, **about)
+        self._weights = [_weight(base, dtype) for base in bases]
 
     @property
     def parameters(self) -> list[torch.nn.Parameter]:
@@ -73,31 +69,20 @@ class Group:
     def forward(self, inputs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """(y [tokens, N], u [tokens, R]) of inputs [tokens, K]."""
         inner = functional.linear(inputs, self.down)
-        if not self.packed:
-            both = torch.cat([inputs, inner], 1) if self.rank else inputs
-            return functional.linear(both, self.combined, self.bias), inner
         result = inputs.new_empty(len(inputs), sum(self.sizes))
-        for part, weight in zip(result.split(self.sizes, 1), self._unpacked(), strict=True):
-            torch.mm(inputs, weight.T, out=part)
+        for part, weight in zip(result.split(self.sizes, 1), self._weights, strict=True):
+            torch.mm(inputs, weight().T, out=part)
         if self.bias is not None:
             result += self.bias
         return result.addmm_(inner, self.tail.T), inner
 
-    def _unpacked(self) -> Iterator[torch.Tensor]:
-        """Each 4-bit layer's weight [outputs, K]."""
-        from bitsandbytes.functional import dequantize_4bit  # noqa: PLC0415
-
-        return (dequantize_4bit(weight, state).to(self.tail.dtype) for weight, state in self.packed)
-
-    def _to_inputs(self, grad: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Gradients with respect to the inputs [tokens, K], without u's part, and to u [tokens, R]."""
-        if not self.packed:
-            back = grad @ self.combined
-            return back[:, : self.inputs], back[:, self.inputs :]
-        back = grad.new_zeros(len(grad), self.inputs)
-        for part, weight in zip(grad.split(self.sizes, 1), self._unpacked(), strict=True):
-            back.addmm_(part, weight)
-        return back, grad @ self.tail
+    def _to_inputs(self, grad: torch.Tensor) -> torch.Tensor:
+        """Gradient with respect to the inputs [tokens, K], without u's part."""
+        first, *others = zip(grad.split(self.sizes, 1), self._weights, strict=True)
+        back = first[0] @ first[1]()
+        for part, weight in others:
+            back.addmm_(part, weight())
+        return back
 
     def backward(
         self, grad: torch.Tensor, inputs: torch.Tensor, inner: torch.Tensor, *, to_inputs: bool
@@ -108,7 +93,7 @@ class Group:
             grad: [tokens, N].
             inputs, inner: What `forward` took and the u it returned.
         """
-        back, to_inner = self._to_inputs(grad) if to_inputs else (None, grad @ self.tail)
+        back, to_inner = self._to_inputs(grad) if to_inputs else None, grad @ self.tail
         first_grad = (to_inner.T @ inputs).float() if self.rank else to_inner
         result, column, starts = [], 0, self.starts
         for index, first, _, scaling in self.pairs:
@@ -117,6 +102,17 @@ class Group:
             result += [first_grad[columns], (grad[:, rows].T @ inner[:, columns]).float().mul_(scaling)]
             column += first.shape[0]
         return torch.addmm(back, to_inner, self.down) if to_inputs and self.rank else back, result
+
+
+def _weight(base: Any, dtype: torch.dtype) -> Callable[[], torch.Tensor]:
+    """How to come by a layer's weight [outputs, inputs] in the compute format, at each use."""
+    if isinstance(base, Linear4bit):
+        packed, state = base.weight.data, plain_scales(base.weight.quant_state)
+        return lambda: dequantize_4bit(packed, state).to(dtype)
+    if isinstance(base, HalfLinear):
+        return base.unpacked
+    weight = base.weight.data
+    return lambda: weight
 
 
 def plain_scales(state: Any) -> Any:

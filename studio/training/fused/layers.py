@@ -10,7 +10,7 @@ import torch
 from bitsandbytes.nn import Linear4bit
 from torch.utils.checkpoint import checkpoint
 
-from studio.models.hardware import trim
+from studio.models.half import HalfLinear
 from studio.training.fused import functions, kernels
 from studio.training.fused.attention import Attention
 from studio.training.fused.group import ADAPTER, Group
@@ -59,6 +59,16 @@ class Decoder:
     flash: bool = False
 
     @property
+    def dtype(self) -> torch.dtype:
+        """The compute format."""
+        return self.norm[0].dtype
+
+    @property
+    def head_weight(self) -> torch.Tensor:
+        """The head's weight [vocabulary, size] in the format it is stored in."""
+        return self.head.stored_weight if isinstance(self.head, HalfLinear) else self.head.weight
+
+    @property
     def groups(self) -> list[Group]:
         """All groups, in order."""
         return [group for item in self.layers for group in (item.query_key_value, item.output, item.gate_up, item.down)]
@@ -79,7 +89,7 @@ class Decoder:
         for layer in self.layers:
             hidden = run(layer, hidden, pack, cos, sin)
         hidden = functions.Norm.apply(hidden.index_select(0, pack.keep), *self.norm)
-        return functions.HeadLoss.apply(hidden, self.head.weight, self.head.bias, pack.targets)
+        return functions.HeadLoss.apply(hidden, self.head_weight, self.head.bias, pack.targets)
 
     def _layer(self, layer: Layer, hidden: torch.Tensor, pack: Pack, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
         group = layer.query_key_value
@@ -93,7 +103,7 @@ class Decoder:
 
 
 def read_decoder(model: Any, longest: int, *, lean: bool = False) -> Decoder:
-    """The fused form of a PeftModel. Raises NotFusable; the model is untouched then, except that nothing was moved.
+    """The fused form of a PeftModel, which stays as it is. Raises NotFusable.
 
     Args:
         longest: Tokens of the longest row; sliding windows at least as long make no difference.
@@ -105,7 +115,7 @@ def read_decoder(model: Any, longest: int, *, lean: bool = False) -> Decoder:
     _need(set(kinds) <= {"full_attention", "sliding_attention"}, f"attention of kind {', '.join(sorted(set(kinds)))}")
     _need("sliding_attention" not in kinds or (window and window >= longest), f"a sliding window of {window} tokens")
     _need(not getattr(config, "final_logit_softcapping", None), "capped logits")
-    _need(type(head) is torch.nn.Linear, "an adapter on its output layer")
+    _need(type(head) in (torch.nn.Linear, HalfLinear), "an adapter on its output layer")
     for name in ("embed_tokens", "rotary_emb", "layers", "norm"):
         _need(hasattr(body, name), f"no part named {name}")
     for layer in body.layers:
@@ -113,18 +123,15 @@ def read_decoder(model: Any, longest: int, *, lean: bool = False) -> Decoder:
     activation = getattr(config, "hidden_activation", None) or config.hidden_act
     _need(activation in kernels.GATES, f"the activation {activation}")
     heads = (config.num_attention_heads, config.num_key_value_heads)
-    dtype = body.embed_tokens.weight.dtype
+    dtype = body.norm.weight.dtype
     _need(dtype in (torch.float32, torch.bfloat16), f"the number format {dtype}")
     known = {
         id(item) for module in model.modules() if hasattr(module, "lora_A") for item in module.parameters() if item.requires_grad
     }
     learned = [item for item in model.parameters() if item.requires_grad]
     _need(all(id(item) in known for item in learned), "learned weights besides LoRA")
-    layers = []
-    for layer in body.layers:
-        layers.append(_read_layer(layer, heads, activation, dtype))
-        trim()  # plain weights were moved; the holes they left are too small for the next ones
-    return Decoder(body.embed_tokens, body.rotary_emb, tuple(layers), _norm(body.norm), head, lean)
+    layers = tuple(_read_layer(layer, heads, activation, dtype) for layer in body.layers)
+    return Decoder(body.embed_tokens, body.rotary_emb, layers, _norm(body.norm), head, lean)
 
 
 def _need(holds: bool, what: str) -> None:
@@ -153,7 +160,7 @@ def _check_layer(layer: torch.nn.Module) -> None:
 
 def _check_linear(module: torch.nn.Module) -> None:
     base = getattr(module, "base_layer", module)
-    _need(type(base) in (torch.nn.Linear, Linear4bit), f"a layer of kind {type(base).__name__}")
+    _need(type(base) in (torch.nn.Linear, HalfLinear, Linear4bit), f"a layer of kind {type(base).__name__}")
     if base is not module:
         _need(list(getattr(module, "lora_A", {})) == [ADAPTER], "an adapter of another kind")
         _need(not module.use_dora.get(ADAPTER, False), "DoRA")

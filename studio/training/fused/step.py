@@ -91,7 +91,7 @@ def choose_step(
         return padded, f"padded step, since {reason}"
     except AttributeError as missing:
         return padded, f"padded step, since it has no {missing.name}"
-    flashing = flash.usable(decoder.layers[0].heads, decoder.head.weight.dtype, accelerator.device)
+    flashing = flash.usable(decoder.layers[0].heads, decoder.dtype, accelerator.device)
     refused = []
     for form in ["flash attention", ""] if flashing else [""]:
         fused = FusedStep(replace(decoder, flash=bool(form)), accelerator.device, tokens=tokens, noise=extras.noise)
@@ -103,7 +103,7 @@ def choose_step(
                 raise
             refused.append(f"the {name} failed on the trial rows: {error}")
             continue
-        most_loss, most_gradient = TRIAL_TOLERANCE[decoder.head.weight.dtype]
+        most_loss, most_gradient = TRIAL_TOLERANCE[decoder.dtype]
         figures = f"they differ by {loss:.1e} in loss and {gradient:.1e} in gradient on the trial rows"
         if loss <= most_loss and gradient <= most_gradient:
             return fused, "; ".join([name, figures, *refused])

@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from studio.config import RunConfig, all_settings
 from studio.models.catalog import ModelEntry
-from studio.models.footprint import adapter_parameters, base_bytes
+from studio.models.footprint import adapter_parameters, base_bytes, held_bytes
 from studio.ui import pieces
 from studio.ui import words_model as words
 from studio.workspace import gib
@@ -158,7 +158,10 @@ def alpha_sentence(config: RunConfig) -> str:
 def quantization(config: RunConfig, entry: ModelEntry, number_bytes: int) -> Markup:
     """The memory of the model's weights in each form, as bars; the chosen one in colour."""
     item = all_settings()["quantization"]
-    sizes = {key: base_bytes(entry.shape, entry.parameters, key, number_bytes) for key, _ in item.choices}
+    sizes = {}
+    for key, _ in item.choices:
+        held = held_bytes(config.replace(quantization=key), entry.shape, number_bytes, entry.number_format)
+        sizes[key] = base_bytes(entry.shape, entry.parameters, key, held)
     chosen, largest = config.model.quantization, max(sizes.values())
     rows = []
     for key, label in item.choices:
