@@ -129,7 +129,13 @@ def footprint(  # noqa: PLR0913 - what is known of the computer, by keyword
         model += round(packed_parameters(shape) * PLAIN_SCALE_BITS / 8)
     libraries = (process_bytes or LIBRARIES) + BUFFERS
     files = parameters * FILE_BYTES
-    loading = libraries - BUFFERS + files + model
+    # 4 bit is made beside a rest that is held as computed until all is there
+    loading = (
+        libraries
+        - BUFFERS
+        + files
+        + (model if quantization == "none" else base_bytes(shape, parameters, quantization, number_bytes))
+    )
     if quantization != "none":
         loading += loading_holes(shape, number_bytes)
     answering = libraries + model + adapter + (packed_parameters(shape) * number_bytes if quantization == "nf4" else 0)

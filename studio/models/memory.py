@@ -124,7 +124,7 @@ def estimate(
     more_bytes, more_seconds, told = (
         learned.factors("gpu" if on_gpu else "cpu", config.model.quantization) if learned else (1.0, 1.0, "")
     )
-    room = _room(found, model, number_bytes, hardware)
+    room = not config.training.gradient_checkpointing and _room(found, model, number_bytes, hardware)
     parts = _parts(found, more_bytes, room)
     total = sum(part.bytes for part in parts)
     given_back = {ANSWERING: total, LOADING: found.mapped}  # at most so much of these parts is only used where there is room

@@ -121,12 +121,21 @@ class Sampler:
 
     Args:
         tokenizers: The base model's and the tuned one's; the same unless new words are learned.
+        unpack: Whether 4-bit weights may be unpacked for the answers, where there is room: more memory, less time.
     """
 
     def __init__(
-        self, model: Any, tokenizers: tuple[Any, Any], prompts: Sequence[str], system_prompt: str, stop: Callable[[], bool]
+        self,
+        model: Any,
+        tokenizers: tuple[Any, Any],
+        prompts: Sequence[str],
+        system_prompt: str,
+        stop: Callable[[], bool],
+        *,
+        unpack: bool = True,
     ) -> None:
         self.model, self.tokenizers, self.prompts = model, tokenizers, list(prompts)
+        self.unpack = unpack
         self.system_prompt, self.stop = system_prompt, stop
         self.spent = 0.0
         self.seconds_each = 0.0
@@ -157,7 +166,8 @@ class Sampler:
     def _answer(self, recorder: Recorder, step: int, *, last: bool) -> bool:
         """Answer the prompts with what is learned by now, at step 0 with the base model. False when it was cut short."""
         started = time.monotonic()
-        with unpacked(self.model), contextlib.nullcontext() if step else as_base(self.model):
+        form = unpacked(self.model) if self.unpack else contextlib.nullcontext()
+        with form, contextlib.nullcontext() if step else as_base(self.model):
             answers = answer_all(
                 self.model,
                 self.tokenizers[step > 0],

@@ -118,7 +118,14 @@ def train_on_device(
     if ranks.split:
         log.info("%s", sharding.shard(model, config.model.quantization, ranks))
     else:  # answers of one process would wait for the others
-        recorder.sampler = Sampler(model, (base_tokenizer, tokenizer), _prompts(runs, config), config.data.system_prompt, stop)
+        recorder.sampler = Sampler(
+            model,
+            (base_tokenizer, tokenizer),
+            _prompts(runs, config),
+            config.data.system_prompt,
+            stop,
+            unpack=not training.gradient_checkpointing,  # who recomputes wants less memory for more time
+        )
     recorder.pace = _pace(ModelCatalog(runs.workspace).get(config.model.base_model).shape, config, train)
     recorder.model, recorder.chat_template = model, tokenizer.chat_template
     AcceleratorState._reset_state()  # a process keeps the first run's precision and refuses another; one run trains at a time

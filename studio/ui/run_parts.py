@@ -194,13 +194,13 @@ def promised(status: RunStatus) -> list[tuple[str, str]]:
     """What was promised of memory and time, beside what it took once the run has ended."""
     found = []
     if status.promised_bytes:
-        took = f", {gib(status.peak_memory_bytes)} taken" if status.peak_memory_bytes and not status.live else ""
-        found.append(("Memory promised", f"{gib(status.promised_bytes)}{took}"))
+        found.append(("Memory promised", gib(status.promised_bytes)))
+        found.append(("Memory taken", gib(status.peak_memory_bytes) if status.peak_memory_bytes and not status.live else ""))
     if status.promised_seconds:
+        found.append(("Time promised", pieces.duration(status.promised_seconds)))
         whole = status.finished_at and status.promised_at and status.state == "finished"
         seconds = status.finished_at - status.promised_at if whole else None
-        took = f", {pieces.duration(seconds, about=False)} taken" if seconds else ""
-        found.append(("Time promised", f"{pieces.duration(status.promised_seconds)}{took}"))
+        found.append(("Time taken", pieces.duration(seconds, about=False) if seconds else ""))
     return found
 
 

@@ -5,11 +5,11 @@
 Every run is a process of its own, the kinds interleaved; figures are medians, "x" of the ratios within a round. Ours is a
 user's run: `python -m studio.training` over a run folder, metrics on, no validation rows. Both train the starter with r=16 on
 all layers, 16 rows a step (the tutorial as 4 x 4), in the number format this computer is fastest in; `hf-none-bf16` and
-`hf-nf4-bf16` compute in the tutorial's usual format, whatever the computer. Where bfloat16 is not this computer's own, a step
-in it takes minutes: those kinds are timed over two steps of 4 rows, the first one included. With `--trl FOLDER` there are
-`trl-pad-none`, `trl-packing-none`, `trl-padfree-none`, `-nf4` and `-bf16` too: TRL's SFTTrainer with the same model and rows;
-with `--lf PYTHON`, the Python of an environment that has LLaMA-Factory, `lf-none` and `lf-nf4`. WORKSPACE must hold the
-starter.
+`hf-nf4-bf16` compute in the tutorial's usual format, whatever the computer. `studio-none-lean` and `studio-nf4-lean` recompute,
+with one row of the longest kind at once. Where bfloat16 is not this computer's own, a step in it takes minutes: those kinds are
+timed over two steps of 4 rows, the first one included. With `--trl FOLDER` there are `trl-pad-none`, `trl-packing-none`,
+`trl-padfree-none`, `-nf4` and `-bf16` too: TRL's SFTTrainer with the same model and rows; with `--lf PYTHON`, the Python of an
+environment that has LLaMA-Factory, `lf-none` and `lf-nf4`. WORKSPACE must hold the starter.
 """
 
 from __future__ import annotations
@@ -147,10 +147,13 @@ def told(micro_steps: list[tuple[float, int]], parts: int, *, slow: bool) -> Non
 def studio(workspace: str, kind: str, data: str, steps: int, at_once: int) -> dict[str, Any]:
     """A user's run in a process of its own, watched through its folder as the page does."""
     rows = conversations(data)[: ROWS_A_STEP * steps]
+    lean = kind.endswith("-lean")
+    at_once = 1 if lean else at_once
     runs, run_id = own_run(
         workspace,
         rows,
-        quantization=kind.removeprefix("studio-"),
+        quantization=kind.split("-")[1],
+        gradient_checkpointing=lean,
         per_device_train_batch_size=at_once,
         gradient_accumulation_steps=ROWS_A_STEP // at_once,
         num_train_epochs=-(-steps * ROWS_A_STEP // len(rows)),

@@ -12,8 +12,9 @@ import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 
+from studio.models import half, load
 from studio.models.load import load_base, unpack
-from studio.training.fused import attention, kernels
+from studio.training.fused import attention
 from studio.training.fused.layers import NotFusable, read_decoder
 from studio.training.fused.step import FusedStep, choose_step
 from studio.training.packs import SHORTEST_PREFIX, make_pack
@@ -84,11 +85,11 @@ def test_without_a_gradient_more_rows_go_together_for_the_same_loss() -> None:
         )
 
 
-@pytest.mark.parametrize("rows", [1, kernels.ROWS_AT_ONCE, kernels.ROWS_AT_ONCE + 7])
+@pytest.mark.parametrize("rows", [1, half.ROWS_AT_ONCE, half.ROWS_AT_ONCE + 7])
 @pytest.mark.parametrize("biased", [False, True])
 def test_a_wide_product_in_pieces_is_the_product(rows: int, biased: bool) -> None:
     inputs, weight, bias = torch.randn(5, 8), torch.randn(rows, 8), torch.randn(rows) if biased else None
-    torch.testing.assert_close(kernels.wide_linear(inputs, weight, bias), torch.nn.functional.linear(inputs, weight, bias))
+    torch.testing.assert_close(half.wide_linear(inputs, weight, bias), torch.nn.functional.linear(inputs, weight, bias))
 
 
 @pytest.mark.parametrize("budget", [1, 40, 100, 10_000])
@@ -138,7 +139,7 @@ def test_four_bit_layers_give_the_gradient_of_their_unpacked_weights(kind: str, 
     model = with_adapter(load_base(tmp_path, "nf4", compute_dtype="float32"))
     step, reason = chosen(model)
     assert isinstance(step, FusedStep), reason
-    assert step.decoder.groups[0].packed, "the layers are in 4 bit"
+    assert load.packed_layers(model)
     loss = step.loss_sum(make_pack(rows))
     mine = gradients(model, loss)
     unpack(model)

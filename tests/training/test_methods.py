@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +113,21 @@ def test_recomputing_keeps_the_stream_between_layers_only(tiny_model: Path, quan
 
 
 # ---- noise
+
+
+def test_who_recomputes_gets_no_unpacked_weights_for_the_sample_answers(setup, monkeypatch: pytest.MonkeyPatch) -> None:
+    from studio.training import callbacks
+
+    _, runs, config = setup
+    opened = []
+    monkeypatch.setattr(callbacks, "unpacked", lambda model: opened.append(model) or contextlib.nullcontext())
+    for recompute in (False, True):
+        opened.clear()
+        changes = {"quantization": "nf4", "gradient_checkpointing": recompute, "num_train_epochs": 1, "evaluations": 1}
+        run_id = runs.create(config.replace(**changes))
+        assert train_run(runs.folder(run_id)).state == "finished"
+        assert bool(opened) != recompute
+        assert {line["step"] for line in runs.lines(run_id, "samples")} == {0, runs.status(run_id).total_steps}
 
 
 def test_noise_is_uniform_and_as_large_as_the_paper_says() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from studio.models import half
 from studio.training.fused import kernels
 from studio.training.fused.group import Group
 
@@ -126,12 +127,12 @@ class HeadLoss(torch.autograd.Function):
         chunk = max(16, LOGITS_AT_ONCE // len(head))
         for start in range(0, len(hidden), chunk):
             part = slice(start, start + chunk)
-            logits = kernels.wide_linear(hidden[part], head, bias)
+            logits = half.wide_linear(hidden[part], head, bias)
             loss, logs = kernels.cross_entropy(logits, targets[part])
             total += loss
             if needed:
                 grad = kernels.cross_entropy_backward(logs, targets[part]).to(hidden.dtype)
-                kernels.wide_linear_backward(grad, head, back[part])
+                half.wide_linear_backward(grad, head, back[part])
         if needed:
             ctx.save_for_backward(back)
         return total

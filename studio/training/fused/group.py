@@ -60,7 +60,7 @@ class Group:
 
     @property
     def starts(self) -> list[int]:
-        """Where each layer's rows begin in `combined`; one more at the end."""
+        """Where each layer's outputs begin among the N; one more at the end."""
         starts = [0]
         for size in self.sizes:
             starts.append(starts[-1] + size)

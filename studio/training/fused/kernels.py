@@ -9,7 +9,6 @@ import torch
 from torch.nn import functional
 
 aten = torch.ops.aten
-ROWS_AT_ONCE = 1024  # of a weight, in `wide_linear`
 
 
 def rms_norm(hidden: torch.Tensor, weight: torch.Tensor, eps: float) -> tuple[torch.Tensor, torch.Tensor]:
@@ -81,30 +80,6 @@ def rotate(heads: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.T
     if turned < heads.shape[-1]:
         result[..., turned:] = heads[..., turned:]
     return result
-
-
-def wide_linear(inputs: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
-    """inputs @ weight.T + bias for a weight with very many rows, on a CPU `ROWS_AT_ONCE` of them at a time.
-
-    In one product its library writes rows of the result that are far apart: 160 x 576 by 49,152 came to 83 to 91 GFLOP/s
-    here, in pieces to 118 to 131 (2 cores, AVX2, float32). A weight in 16 bit is converted to the inputs' format on the way.
-    """
-    if inputs.is_cuda:
-        return functional.linear(inputs, weight, bias)
-    result = inputs.new_empty(len(inputs), len(weight))
-    for part, rows in zip(result.split(ROWS_AT_ONCE, 1), weight.split(ROWS_AT_ONCE), strict=True):
-        torch.mm(inputs, rows.to(inputs.dtype).T, out=part)
-    return result if bias is None else result.add_(bias)
-
-
-def wide_linear_backward(grad: torch.Tensor, weight: torch.Tensor, out: torch.Tensor) -> None:
-    """Write grad @ weight, the gradient with respect to `wide_linear`'s inputs, to `out`; a 16-bit weight piece by piece."""
-    if weight.dtype == grad.dtype:
-        torch.mm(grad, weight, out=out)
-        return
-    out.zero_()
-    for part, rows in zip(grad.split(ROWS_AT_ONCE, 1), weight.split(ROWS_AT_ONCE), strict=True):
-        out.addmm_(part, rows.to(grad.dtype))
 
 
 def cross_entropy(logits: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
